@@ -66,7 +66,7 @@ pub struct UploadRemoved {
 
 #[derive(Debug, Clone)]
 pub enum UploadCommand {
-    /// Promise a URL.
+    /// Promise a URL for one file.
     Presign { content_type: String, max_bytes: u64, expires_at: Time, now: Time },
     /// The file was stored.
     Receive { object: String, bytes: u64, sha256: String, now: Time },

@@ -393,7 +393,9 @@ async fn a_large_recording_takes_little_memory() -> Result<()> {
     let (_, recording) = stored(&world).await?;
     assert_eq!(recording["bytes"], 104_000_000);
     let grown = server.peak_bytes()?.saturating_sub(before);
-    println!("memory above idle, stored: {grown} bytes");
+    let metrics = world.api.open("/metrics", &[]).await?.text().await?;
+    let took = metrics.lines().find(|line| line.starts_with("voxledger_recording_fetch_seconds_sum"));
+    println!("memory above idle, stored: {grown} bytes; {}", took.unwrap_or_default());
     assert!(grown <= 20 << 20, "{grown} bytes more than idle");
     let (status, headers, part) = fetch(text(&recording, "url"), Some("bytes=103999000-")).await?;
     assert_eq!((status, part.len()), (206, 1_000), "{headers:?}");

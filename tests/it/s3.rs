@@ -22,7 +22,7 @@ impl Subject for Bucket {
     }
 
     fn part(&self) -> usize {
-        8 << 20
+        5 << 20
     }
 }
 

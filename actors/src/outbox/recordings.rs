@@ -135,7 +135,7 @@ impl EffectRun<'_> {
         Ok(Err(removed.err().unwrap_or(KeepError::Never(LostBecause::NotRetained))))
     }
 
-    /// Where the recording is now: as the webhook said, while that holds, and then as the carrier says when asked.
+    /// Where the recording is now: as the webhook said, until that expires, and then as the carrier says when asked.
     async fn found(&self, finished: &Finished) -> Result<FoundRecording, KeepError> {
         let saved = &finished.saved;
         // without an address it is not known whether the recording may be retained
@@ -146,7 +146,7 @@ impl EffectRun<'_> {
         let now = self.deps.runtime.clock.now();
         let fresh = saved.url_expires_at.is_none_or(|expires_at| now + TOO_CLOSE < expires_at);
         match &saved.recording_id {
-            Some(id) if !fresh || self.attempts() > 1 => {
+            Some(id) if !fresh => {
                 let asked = self.deps.telephony.find_recording(self.item.client, id).await;
                 let found = asked.map_err(|error| KeepError::NotYet(error.to_string()))?;
                 found.ok_or_else(|| KeepError::NotYet("the carrier has no file of the recording".to_owned()))

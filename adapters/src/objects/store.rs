@@ -25,8 +25,8 @@ use reqwest::Method;
 
 use super::writer::Writer;
 
-/// Bytes of a part in a bucket: S3 takes no smaller ones than 5 MiB, except for the last.
-const BUCKET_PART: usize = 8 << 20;
+/// Bytes of a part in a bucket: S3 takes no smaller ones, except for the last, and 10,000 at most.
+const BUCKET_PART: usize = 5 << 20;
 /// Bytes written to a file at once.
 const FILE_PART: usize = 1 << 20;
 

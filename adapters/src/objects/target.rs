@@ -15,7 +15,7 @@ use object_store::{ClientOptions, RetryConfig};
 use super::store::Objects;
 use crate::files::create_private_folder;
 
-/// Limit for a request to a bucket; a part of an object has at most 8 MiB.
+/// Limit for a request to a bucket; a part of an object has at most 5 MiB.
 const TIMEOUT: Duration = Duration::from_secs(60);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A request to a bucket is repeated within this time; after it, whoever asked decides.

@@ -68,7 +68,7 @@ pub struct Edges {
     pub webhooks: Arc<dyn WebhookSender>,
     /// Asks clients' own systems for the next action of an IVR session.
     pub step_webhooks: Arc<dyn StepWebhooks>,
-    /// The object store.
+    /// The store of files.
     pub objects: Arc<dyn ObjectStore>,
     /// Fetches recordings into it; `None` where they stay with the carrier.
     pub recordings: Option<Arc<dyn RecordingKeeper>>,

@@ -90,7 +90,7 @@ pub enum ObjectError {
     Unavailable(String),
 }
 
-/// A finished object.
+/// What is known of a finished object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
     pub bytes: u64,

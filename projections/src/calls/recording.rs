@@ -98,7 +98,7 @@ impl FileState {
 pub struct CallFiles {
     #[serde(flatten)]
     pub recording: RecordingView,
-    /// Oldest first.
+    /// In the order they were finished.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<CallFile>,
 }

@@ -25,7 +25,7 @@ section! {
 }
 
 section! {
-    /// Recordings of calls.
+    /// How recordings of calls are fetched.
     pub struct RecordingsConfig {
         /// Whether recordings are fetched from the carrier into the object store.
         store: bool = "recordings.store", "true";

@@ -57,7 +57,7 @@ tree! {
     storage: StorageConfig,
     /// Where files are kept.
     objects: ObjectsConfig,
-    /// Recordings of calls.
+    /// How recordings of calls are fetched.
     recordings: RecordingsConfig,
     /// The node's own secrets.
     keys: KeysConfig,

@@ -23,6 +23,8 @@ use crate::{Answer, Enveloped, Query, RequestContext};
 
 /// Longest pause of a sender in the middle of a file.
 const SILENCE: Duration = Duration::from_secs(30);
+/// Longest time for a whole file.
+const WHOLE: Duration = Duration::from_secs(60 * 60);
 
 /// A file that was uploaded.
 #[derive(Serialize, ToSchema)]
@@ -98,7 +100,8 @@ pub(crate) async fn upload_object(
     let object = ObjectKey::of_upload(client, upload.0, backend.runtime.ids.next());
     let labels = ObjectLabels { content_type: promised.content_type.clone(), file_name: upload.to_string() };
     let mut writer = backend.objects.store.begin(&object, &labels).await.map_err(of_store)?;
-    if let Err(error) = copy(&mut body, &promised, &mut writer).await {
+    let copied = tokio::time::timeout(WHOLE, copy(&mut body, &promised, &mut writer)).await;
+    if let Err(error) = copied.unwrap_or_else(|_| Err(ApiError::request_timeout())) {
         writer.abort().await;
         return Err(error);
     }
