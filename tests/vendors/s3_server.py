@@ -3,11 +3,13 @@
 usage: s3_server.py BUCKET
 """
 
+import logging
 import sys
 
 import boto3
 from moto.server import ThreadedMotoServer
 
+logging.getLogger("werkzeug").setLevel(logging.ERROR)
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 host, port = server.get_host_and_port()
