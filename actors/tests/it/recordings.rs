@@ -141,7 +141,7 @@ async fn recordings_wait_for_a_place_and_all_of_them_get_one() {
         world.take(world.report(&name, 2, saved(&world))).await;
     }
     world.start_work();
-    world.pass(MINUTE).await;
+    world.pass(3 * MINUTE).await;
     assert_eq!(asked(&world).len(), 40);
     for call in world.all_calls().await {
         assert!(world.types(call).await.contains(&"recording_stored".to_owned()));
