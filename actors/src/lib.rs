@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod sealer;
 pub mod session;
 pub mod signing;
+pub mod uploads;
 pub mod webhooks;
 
 pub use context::{Appends, CommandContext};

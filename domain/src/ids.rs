@@ -139,6 +139,8 @@ ids! {
     EndpointId = "whe" in "webhook_endpoint";
     /// The delivery of one public event to one endpoint.
     DeliveryId = "whd" in "delivery";
+    /// A file that somebody may upload.
+    UploadId = "upl" in "upload";
     /// An export of history.
     ExportId = "exp" in "export";
     /// The log itself: the id of its first event.

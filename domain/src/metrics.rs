@@ -109,6 +109,7 @@ fn effects() -> Vec<&'static str> {
         Work::Converse,
         Work::SpeakReply,
         Work::MergeCall,
+        Work::StoreRecording,
     ];
     CommandKind::ALL.iter().map(|kind| kind.as_str()).chain(others.map(Work::as_str)).collect()
 }
@@ -233,6 +234,16 @@ metrics! {
     /// Circuit breakers that are not closed, by what they guard: carrier, model or webhook.
     BREAKERS_OPEN = "voxledger_breakers_open", Gauge, Count, "guards": || vec!["carrier", "model", "webhook"];
 
+    /// Objects written to the object store.
+    OBJECTS_WRITTEN = "voxledger_objects_written_total", Counter, Count;
+    /// Bytes of the objects written to the object store.
+    OBJECTS_WRITTEN_BYTES = "voxledger_objects_written_bytes_total", Counter, Bytes;
+    /// Attempts to fetch recordings from the carrier, by outcome; `later` is tried again.
+    RECORDING_FETCHES = "voxledger_recording_fetches_total", Counter, Count,
+        "outcome": || vec!["stored", "later", "given_up"];
+    /// Time to fetch and store a recording.
+    RECORDING_FETCH_SECONDS = "voxledger_recording_fetch_seconds", Histogram(OUTSIDE), Seconds;
+
     /// Time from the recording of a key press to the request for the prompt it leads to.
     IVR_ANSWER_SECONDS = "voxledger_ivr_answer_seconds", Histogram(LATENCY), Seconds;
     /// Steps of IVR sessions, by kind of input.
@@ -307,6 +318,7 @@ fn carrier_operations() -> Vec<&'static str> {
         "retrieve",
         "list_active_calls",
         "delete_recording",
+        "retrieve_recording",
     ]
 }
 

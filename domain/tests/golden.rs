@@ -48,6 +48,7 @@ use domain::privacy::subject_rule;
 use domain::provider::ProviderEvent;
 use domain::tool::ToolEvent;
 use domain::unique_name::UniqueNameEvent;
+use domain::upload::UploadEvent;
 use domain::user::UserEvent;
 use domain::webhook::delivery::DeliveryEvent;
 use domain::webhook::endpoint::EndpointEvent;
@@ -87,6 +88,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<DeliveryEvent>(webhooks::delivery());
     proof.prove::<AgentEvent>(talk::agent());
     proof.prove::<ToolEvent>(talk::tool());
+    proof.prove::<UploadEvent>(samples::upload());
     proof.prove::<ConversationEvent>(talk::conversation());
     proof.prove::<PrivacyJobEvent>(samples::privacy_job());
     proof.prove::<PolicyEvent>(samples::privacy_policy());
@@ -227,7 +229,7 @@ fn a_field_that_is_not_known_may_be_left_out() {
             );
         }
     }
-    assert_eq!(left_out, 4 + 5 + 3 + 1 + 5 + 2 + 2);
+    assert_eq!(left_out, 4 + 5 + 3 + 1 + 5 + 2 + 2 + 3);
 }
 
 #[test]

@@ -61,6 +61,14 @@ closed_sets! {
     AnsweredBy = each(call::AnsweredBy::ALL, call::AnsweredBy::as_str);
     /// Whether there is a recording, and whether it is available.
     RecordingStatus = each(call::RecordingStatus::ALL, call::RecordingStatus::as_str);
+    /// Who keeps the file of a recording.
+    RecordingStorage = each(call::RecordingStorage::ALL, call::RecordingStorage::as_str);
+    /// What a file of a call is.
+    ArtifactKind = ["recording"];
+    /// Where a file of a call stands.
+    ArtifactState = each(crate::calls::FileState::ALL, crate::calls::FileState::as_str);
+    /// Why a file of a call will never be stored.
+    ArtifactFailure = each(call::LostBecause::ALL, call::LostBecause::as_str);
     /// Speaker of a transcript line.
     TranscriptRole = each(call::Speaker::ALL, call::Speaker::as_str);
     /// Kind of a transcript line.

@@ -177,3 +177,28 @@ def test_calls_are_walked_by_the_keyboard_alone(page):
     expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_recording_is_played_and_listed_with_its_hash(node, page, show):
+    call = node.ask("POST", "/calls", {"to": STAYS, "from": OURS, "record": True})["id"]
+    show(page, "calls", call)
+    expect(page.get_by_role("button", name="Hang up")).to_be_visible()
+    expect(page.locator(".timeline").get_by_text("Answered").first).to_be_visible()
+    node.ask("POST", f"/calls/{call}/hangup", {})
+    player = page.locator("audio")
+    expect(player).to_be_visible(timeout=20_000)
+    kept = node.ask("GET", f"/calls/{call}/recording")
+    expect(page.locator(".file")).to_contain_text(kept["sha256"])
+    expect(page.locator(".file").get_by_role("link", name="download")).to_be_visible()
+    # the page may load it, from where this page is
+    loaded = player.evaluate("""async (audio) => {
+      let refused = null;
+      document.addEventListener('securitypolicyviolation', (event) => { refused = event.violatedDirective; });
+      const asked = new Promise((done) => ['loadstart', 'error'].forEach((kind) => audio.addEventListener(kind, done)));
+      audio.preload = 'auto';
+      audio.load();
+      await asked;
+      const answer = await fetch(audio.src);
+      return { refused, status: answer.status, type: answer.headers.get('content-type') };
+    }""")
+    assert loaded == {"refused": None, "status": 200, "type": "audio/mpeg"}

@@ -18,6 +18,8 @@ const OPEN: &[&str] = &[
     "POST /api/v1/auth/login",
     "POST /api/v1/auth/refresh",
     "POST /api/v1/auth/revoke",
+    "GET /api/v1/objects/{token}",
+    "PUT /api/v1/objects/{token}",
     "POST /api/v1/webhooks/telnyx",
     "POST /api/v1/webhooks/telnyx/{client_id}",
     "POST /api/v1/webhooks/hubspot",

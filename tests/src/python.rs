@@ -1,8 +1,9 @@
 //! Programs in Python that tests run: vendors' SDKs in a virtual environment of their own.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context as _, Result, ensure};
@@ -15,6 +16,35 @@ pub fn run(program: &str, arguments: &[&str]) -> Result<String> {
     let python = environment(&vendors.join("requirements.txt"))?;
     let mut command = Command::new(python);
     output(command.arg(vendors.join(program)).args(arguments))
+}
+
+/// A program that runs beside a test. It is told to end, by the end of its input, when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    child: Child,
+    /// The first line that it printed.
+    pub told: String,
+}
+
+impl Running {
+    /// Starts `tests/vendors/PROGRAM`, and waits for its first line.
+    pub fn start(program: &str, arguments: &[&str]) -> Result<Self> {
+        let vendors = Path::new(env!("CARGO_MANIFEST_DIR")).join("vendors");
+        let mut command = Command::new(environment(&vendors.join("requirements.txt"))?);
+        command.arg(vendors.join(program)).args(arguments);
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().context("a python program")?;
+        let mut told = String::new();
+        BufReader::new(child.stdout.take().context("its output")?).read_line(&mut told)?;
+        Ok(Self { child, told: told.trim().to_owned() })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.child.stdin.take());
+        let _ = self.child.wait();
+    }
 }
 
 fn environment(requirements: &Path) -> Result<PathBuf> {

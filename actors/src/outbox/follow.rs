@@ -4,11 +4,12 @@ use chrono::TimeDelta;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{CallId, ConversationId, IvrSessionId, LegId, derive};
+use domain::ids::{CallId, ConversationId, IvrSessionId, LegId, UploadId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::leg::LegEvent;
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::outbox::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
+use domain::upload::{UNUSED_FOR, UploadEvent};
 use domain::wire::{DecodeError, DomainEvent};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -126,7 +127,18 @@ fn changes_of(
     let reactions = match recorded.stream.category() {
         // the stored webhook is large and never has an effect
         CallId::CATEGORY if event_type != "call.carrier_event_received" => {
+            if event_type == "call.recording_saved" {
+                changes.push(storing(recorded, time));
+            }
             react(&CallEvent::decode(event_type, schema, &recorded.payload)?)
+        }
+        UploadId::CATEGORY => {
+            changes.extend(of_upload(
+                recorded,
+                time,
+                &UploadEvent::decode(event_type, schema, &recorded.payload)?,
+            ));
+            return Ok(());
         }
         IvrSessionId::CATEGORY => {
             session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
@@ -163,6 +175,35 @@ fn changes_of(
         Reaction::Close => WorkChange::Close(subject),
     }));
     Ok(())
+}
+
+/// The effect of a finished recording. It has a subject of its own: the end of the call does not end it.
+fn storing(recorded: &Recorded, time: &JobClock) -> WorkChange {
+    let effect_id = derive(recorded.id, "store");
+    WorkChange::Do(OutboxItem {
+        effect_id,
+        subject: effect_id,
+        client: recorded.client_id,
+        work: Work::StoreRecording,
+        due: time.due(recorded.recorded_at, TimeDelta::zero()),
+        attempts: 0,
+        position: recorded.position,
+        cause: cause_of(recorded),
+    })
+}
+
+/// The timer of a file that waits for somebody to use it.
+fn of_upload(recorded: &Recorded, time: &JobClock, fact: &UploadEvent) -> Option<WorkChange> {
+    let subject = recorded.stream.id();
+    match fact {
+        UploadEvent::Presigned(_) => {
+            let due = time.due(recorded.recorded_at, UNUSED_FOR);
+            let (client, cause) = (recorded.client_id, cause_of(recorded));
+            Some(WorkChange::Arm(TimerItem { subject, client, timer: Timer::Unused, due, cause }))
+        }
+        UploadEvent::Used(_) => Some(WorkChange::Disarm(subject, Timer::Unused)),
+        UploadEvent::Received(_) | UploadEvent::Removed(_) => None,
+    }
 }
 
 /// The effect of a leg's name that leads to another call than before: the two calls are one.

@@ -7,6 +7,7 @@ mod ownership;
 mod pending;
 mod perform;
 mod queue;
+mod recordings;
 mod retry;
 pub(crate) mod time;
 mod timers;
@@ -25,6 +26,7 @@ use tokio_util::task::TaskTracker;
 
 pub use ownership::{Ownership, while_owner};
 use queue::EffectQueue;
+pub use recordings::RecordingDeps;
 use time::JobClock;
 use timers::NextTimer;
 
@@ -33,6 +35,7 @@ use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
 use crate::ivr::IvrDriver;
 use crate::runtime::Runtime;
+use crate::uploads::Uploads;
 
 /// Name of the lease of the process manager, its outbox and its timers.
 pub const JOB: &str = "work";
@@ -63,6 +66,10 @@ pub struct OutboxDeps {
     /// Binds the legs of placed calls.
     pub inbox: CarrierInbox,
     pub telephony: Arc<dyn Telephony>,
+    /// Stores recordings; `None` where they stay with the carrier.
+    pub recordings: Option<RecordingDeps>,
+    /// Removes uploaded files that nobody used.
+    pub uploads: Uploads,
     pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
 }

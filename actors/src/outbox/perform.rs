@@ -43,10 +43,10 @@ const NOT_BEGUN_PAUSE: Duration = Duration::from_secs(1);
 /// 200 for it, and sends it again.
 const MAX_LOOKS: u32 = 60;
 
-type CallError = CommandError<CallRefusal>;
+pub(super) type CallError = CommandError<CallRefusal>;
 
 /// What to do with an effect after an attempt.
-enum NextStep {
+pub(super) enum NextStep {
     /// Remove it: the event that says how it ended is in the log at `outcome`, or no event is needed.
     Finish { outcome: Option<Position> },
     /// Try again after `pause`, because of `why`.
@@ -55,9 +55,9 @@ enum NextStep {
 
 impl NextStep {
     /// The effect is pointless, or its outcome was in the log before.
-    const NOTHING_TO_DO: Self = NextStep::Finish { outcome: None };
+    pub(super) const NOTHING_TO_DO: Self = NextStep::Finish { outcome: None };
 
-    fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
+    pub(super) fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
         NextStep::Postpone { pause, why: why.to_string() }
     }
 }
@@ -175,10 +175,10 @@ async fn postpone(
 }
 
 /// One attempt to perform one effect.
-struct EffectRun<'a> {
-    deps: &'a OutboxDeps,
-    item: &'a OutboxItem,
-    lease_lost: &'a CancellationToken,
+pub(super) struct EffectRun<'a> {
+    pub(super) deps: &'a OutboxDeps,
+    pub(super) item: &'a OutboxItem,
+    pub(super) lease_lost: &'a CancellationToken,
 }
 
 impl EffectRun<'_> {
@@ -196,6 +196,7 @@ impl EffectRun<'_> {
             Work::Converse => self.of_voice(self.deps.voice.converse(self.item).await),
             Work::SpeakReply => self.of_voice(self.deps.voice.speak_reply(self.item).await),
             Work::MergeCall => Ok(self.merge_call().await),
+            Work::StoreRecording => self.store_recording().await,
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
@@ -238,7 +239,7 @@ impl EffectRun<'_> {
         })
     }
 
-    fn attempts(&self) -> u32 {
+    pub(super) fn attempts(&self) -> u32 {
         self.item.attempts + 1
     }
 

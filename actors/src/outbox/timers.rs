@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::call::{CallCommand, Timer};
 use domain::envelope::Time;
-use domain::ids::{CallId, ConversationId, IvrSessionId};
+use domain::ids::{CallId, ConversationId, IvrSessionId, UploadId};
 use domain::ports::outbox::{TimerItem, WorkChange};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -178,6 +178,10 @@ async fn fire_one(deps: &OutboxDeps, timer: &TimerItem) -> bool {
         Timer::Update => {
             let conversation = ConversationId(timer.subject);
             deps.voice.conversations.wake(conversation, timer.cause.event_id, &context).await
+        }
+        Timer::Unused => {
+            let upload = UploadId(timer.subject);
+            deps.uploads.expire(timer.client, upload, &timer.cause).await.map_err(|error| error.to_string())
         }
         of_call => {
             let command = CallCommand::TimerFired { timer: of_call, now: deps.runtime.clock.now() };

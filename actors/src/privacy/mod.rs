@@ -1,6 +1,7 @@
 //! Erasures, exports and retention: the process manager that takes each privacy job through its steps and ends what is
 //! kept too long. One node runs it at a time, under a lease. A step that was cut off is repeated, which does no harm.
 
+mod files;
 mod recordings;
 mod retention;
 mod saga;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use domain::ids::ClientId;
 use domain::ports::deliveries::DeliveryStore;
 use domain::ports::lease::Leases;
+use domain::ports::objects::ObjectStore;
 use domain::ports::privacy::PersonalData;
 use domain::ports::telephony::Telephony;
 use tokio_util::sync::CancellationToken;
@@ -66,6 +68,8 @@ pub struct PrivacyDeps {
     pub data: Arc<dyn PersonalData>,
     /// The carrier, which keeps the recordings.
     pub telephony: Arc<dyn Telephony>,
+    /// Files of calls, among them recordings.
+    pub objects: Arc<dyn ObjectStore>,
     /// The client of the node's operator: retention runs over rows of all clients are recorded in its history.
     pub operator: ClientId,
     pub deliveries: Arc<dyn DeliveryStore>,

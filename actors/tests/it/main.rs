@@ -10,6 +10,7 @@ mod nodes;
 mod orphans;
 mod outbound;
 mod privacy;
+mod recordings;
 mod sealer;
 mod snapshots;
 mod talking;

@@ -9,6 +9,7 @@ use actors::privacy::{Begun, PrivacyDeps, PrivacyOptions, begin, run};
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::database::Database;
 use adapters::event_store::MemoryEventStore;
+use adapters::objects::Objects;
 use adapters::outbox::SqlOutbox;
 use async_trait::async_trait;
 use conformance::fakes::clock::ManualClock;
@@ -93,7 +94,7 @@ impl PersonalData for Data {
         let events = BTreeMap::from([("call.received".to_owned(), 1)]);
         let streams = vec![StreamId::new("call", sequential(7))];
         let recordings = vec![sequential(21).to_string(), sequential(22).to_string()];
-        Ok(Findings { events, streams, values: 2, recordings, through: Position(1) })
+        Ok(Findings { events, streams, values: 2, recordings, files: Vec::new(), through: Position(1) })
     }
 
     async fn clean_now(&self, _: ClientId, persons: &[SubjectId]) -> Result<(), StoreUnavailable> {
@@ -153,6 +154,7 @@ impl World {
             },
             data: data.clone(),
             telephony: carrier.clone(),
+            objects: Arc::new(Objects::in_memory()),
             operator: OPERATOR,
             deliveries,
             leases: Arc::new(MemoryWork::default()),

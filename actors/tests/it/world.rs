@@ -9,30 +9,36 @@ use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
-use actors::outbox::{OutboxDeps, OutboxOptions};
+use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
+use actors::uploads::Uploads;
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
 use adapters::event_store::MemoryEventStore;
+use adapters::objects::Objects;
 use async_trait::async_trait;
 use conformance::fakes::clock::ManualClock;
 use conformance::fakes::outbox::MemoryWork;
-use domain::call::report::{CarrierFact, CarrierReport, LegRef, LegTag};
+use domain::call::report::{CarrierFact, CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::call::terms::Direction;
-use domain::call::{CallCommand, CallEvent, Queue};
+use domain::call::{CallCommand, CallEvent, Queue, StoredFile};
 use domain::envelope::{Actor, Position, Recorded, Time, Version};
 use domain::ids::{CallId, ClientId, MenuId, NumberId};
 use domain::ivr::session::{StepAnswer, WebhookOutcome};
 use domain::number::Route;
+use domain::object_url::TokenSigner;
 use domain::origin::Origin;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::{Direction as Way, EventStore};
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::{StepQuestion, StepWebhooks};
+use domain::ports::objects::{ObjectError, ObjectKey};
 use domain::ports::outbox::OutboxStore;
+use domain::ports::recordings::{KeepError, RecordingKeeper, RecordingOrder};
 use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
 use domain::testing::ids::SequentialIds;
 use domain::wire::DomainEvent;
 use domain::zones::Zones;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -58,6 +64,8 @@ pub struct ScriptedCarrier {
     pub leg_gone: Mutex<bool>,
     /// A dial is carried out at once, and answered once this is cancelled; `None`: at once.
     pub answers_dials: Mutex<Option<CancellationToken>>,
+    /// Where recordings are now.
+    pub kept: Mutex<Option<FoundRecording>>,
     /// What the bodies of webhooks say.
     pub webhooks: Mutex<HashMap<Vec<u8>, CarrierReport>>,
 }
@@ -124,9 +132,46 @@ impl Telephony for ScriptedCarrier {
         Ok(self.lost_leg.lock().unwrap().clone())
     }
 
+    async fn find_recording(
+        &self,
+        _: ClientId,
+        recording_id: &str,
+    ) -> Result<Option<FoundRecording>, CarrierError> {
+        self.answer("find_recording", recording_id.parse().unwrap_or_default())?;
+        Ok(self.kept.lock().unwrap().clone())
+    }
+
     async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {
         let id = recording_id.parse().unwrap_or_default();
         self.answer("delete_recording", id)
+    }
+}
+
+/// Stores recordings as it is told.
+#[derive(Debug, Default)]
+pub struct ScriptedKeeper {
+    /// The addresses it was to fetch from.
+    pub asked: Mutex<Vec<String>>,
+    /// Answers to the next orders; when they run out, everything is stored.
+    pub answers: Mutex<VecDeque<KeepError>>,
+    pub removed: Mutex<Vec<ObjectKey>>,
+}
+
+#[async_trait]
+impl RecordingKeeper for ScriptedKeeper {
+    async fn keep(&self, order: &RecordingOrder) -> Result<StoredFile, KeepError> {
+        self.asked.lock().unwrap().push(order.found.url.reveal().unwrap().clone());
+        if let Some(error) = self.answers.lock().unwrap().pop_front() {
+            return Err(error);
+        }
+        let object = ObjectKey::of_recording(order.client, order.call.0, order.effect_id, "mp3").to_string();
+        let (sha256, content_type) = ("0".repeat(64).into(), "audio/mpeg".to_owned());
+        Ok(StoredFile { object, bytes: 104, sha256, content_type, key: None })
+    }
+
+    async fn remove(&self, object: &ObjectKey) -> Result<(), ObjectError> {
+        self.removed.lock().unwrap().push(object.clone());
+        Ok(())
     }
 }
 
@@ -157,6 +202,8 @@ pub struct World {
     pub webhooks: Arc<ScriptedWebhooks>,
     pub inbox: CarrierInbox,
     pub voice: Voice,
+    pub keeper: Arc<ScriptedKeeper>,
+    pub uploads: Uploads,
     pub runtime: Runtime,
     stop: CancellationToken,
 }
@@ -235,7 +282,24 @@ impl World {
         let inbox =
             CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), Arc::default(), CLIENT);
         let carrier = Arc::new(ScriptedCarrier::default());
-        Self { clock, store, work, carrier, calls, ivr, webhooks, inbox, voice, runtime, stop }
+        let keeper = Arc::<ScriptedKeeper>::default();
+        let (objects, signer) = (Arc::new(Objects::in_memory()), TokenSigner::new([7; 32]));
+        let uploads = Uploads { runtime: runtime.clone(), objects, signer };
+        Self {
+            clock,
+            store,
+            work,
+            carrier,
+            calls,
+            ivr,
+            webhooks,
+            inbox,
+            voice,
+            keeper,
+            uploads,
+            runtime,
+            stop,
+        }
     }
 
     /// Starts the process manager and its workers.
@@ -247,6 +311,12 @@ impl World {
             voice: self.voice.clone(),
             inbox: self.inbox.clone(),
             telephony: self.carrier.clone(),
+            recordings: Some(RecordingDeps {
+                keeper: self.keeper.clone(),
+                shown: self.store.clone(),
+                places: Arc::new(Semaphore::new(2)),
+            }),
+            uploads: self.uploads.clone(),
             store: self.work.clone(),
             leases: self.work.clone(),
         };

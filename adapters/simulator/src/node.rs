@@ -185,7 +185,8 @@ impl NodeApi {
     /// Makes the node place an outbound call.
     pub async fn call_out(&self, from: &str, to: &str) -> Result<CallView, Refused> {
         let body = json!({
-            "from": from, "to": to, "ring_timeout_ms": 10_000, "metadata": { "placed_by": "simulate" },
+            "from": from, "to": to, "ring_timeout_ms": 10_000, "record": true,
+            "metadata": { "placed_by": "simulate" },
         });
         Ok(self.ask::<Body<CallView>>(Method::POST, "/api/v1/calls", Some(&body)).await?.data)
     }

@@ -1,5 +1,7 @@
 //! Lists every table where personal data may be kept, and how an erasure reaches it.
 //!
+//! Files in the object store are no rows: an erasure finds them by the events that name them, and removes them.
+//!
 //! Whoever adds a table adds it here: a test walks the migrations of all stores and accepts no other tables.
 
 /// How an erasure reaches the personal data in a table.

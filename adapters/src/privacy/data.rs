@@ -103,6 +103,7 @@ impl ErasureTargets {
             findings.values += found.values;
             streams.insert(found.event.stream.clone());
             findings.recordings.extend(recording_of(&found.event));
+            findings.files.extend(file_of(&found.event));
             hit(found);
         });
         findings.through = through.await.map_err(of_read)?;
@@ -167,6 +168,14 @@ impl ErasureTargets {
 fn recording_of(event: &Recorded) -> Option<String> {
     match CallEvent::decode(&event.event_type, event.schema, &event.payload) {
         Ok(CallEvent::RecordingSaved(saved)) => saved.recording_id,
+        _ => None,
+    }
+}
+
+/// The call and the key of the file that an event says was stored.
+fn file_of(event: &Recorded) -> Option<(CallId, String)> {
+    match CallEvent::decode(&event.event_type, event.schema, &event.payload) {
+        Ok(CallEvent::RecordingStored(stored)) => Some((CallId(event.stream.id()), stored.file.object)),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
 use projections::calls::{
-    CallCount, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial, RecordingView,
+    CallCount, CallFiles, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial,
 };
 use projections::page::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
@@ -77,7 +77,7 @@ impl Table for CallRow {
             Value::text_option(view.end_reason.map(|reason| reason.as_str())),
             Value::Text(tags(&view.metadata)?),
             Value::Text(serde_json::to_string(view)?.into()),
-            Value::Text(serde_json::to_string(&self.recording)?.into()),
+            Value::Text(serde_json::to_string(&self.files)?.into()),
             Value::Text(serde_json::to_string(&fold)?.into()),
             view.provider_call_id.as_deref().map_or(Value::Null(Kind::Text), |id| Value::Text(clean(id))),
             blind_last_digits(self.client, view.from.as_deref()),
@@ -93,13 +93,13 @@ impl Table for CallRow {
 
     fn read(row: &SqlRow) -> Result<Self, sqlx::Error> {
         let view: CallView = parsed(serde_json::from_str(&row.text(12)?))?;
-        let recording: RecordingView = parsed(serde_json::from_str(&row.text(13)?))?;
+        let files: CallFiles = parsed(serde_json::from_str(&row.text(13)?))?;
         let fold: Fold = parsed(serde_json::from_str(&row.text(14)?))?;
         Ok(CallRow {
             client: ClientId(row.uuid(1)?),
             position: row.position(7)?,
             view,
-            recording,
+            files,
             dial: fold.dial,
             record: fold.record,
             connected: fold.connected,
@@ -257,10 +257,11 @@ impl CallQueries for SqlViews {
         select.page(&self.db, page).await
     }
 
-    async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable> {
+    async fn call_files(&self, client: ClientId, id: CallId) -> Result<Option<CallFiles>, StoreUnavailable> {
         let row =
             self.db.row(Of::Client(client), RECORDING, [Value::Uuid(id.0), Value::Uuid(client.0)]).await?;
-        row.map(|row| row.text(0)).transpose().map_err(|error| unavailable(&error))
+        let files = |row: SqlRow| parsed(serde_json::from_str(&row.text(0)?));
+        row.map(files).transpose().map_err(|error| unavailable(&error))
     }
 
     async fn open_calls(

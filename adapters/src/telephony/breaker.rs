@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::call::report::{CarrierReport, LegRef, LegTag};
+use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::ports::clock::Clock;
@@ -236,6 +236,14 @@ impl<T: Telephony> Telephony for Guarded<T> {
     ) -> Result<Option<CarrierReport>, CarrierError> {
         // asks nothing of the carrier
         self.carrier.read_webhook(client, raw, received_at).await
+    }
+
+    async fn find_recording(
+        &self,
+        client: ClientId,
+        recording_id: &str,
+    ) -> Result<Option<FoundRecording>, CarrierError> {
+        self.guard(self.carrier.find_recording(client, recording_id)).await
     }
 
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {

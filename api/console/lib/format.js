@@ -17,6 +17,13 @@ export function moment(iso) {
   return today ? clock(iso) : `${day} ${clock(iso)}`;
 }
 
+// 104 bytes, 8.2 KB, 3.1 MB
+export function size(bytes) {
+  if (bytes === null || bytes === undefined) return '–';
+  if (bytes < 1000) return `${bytes} bytes`;
+  return bytes < 1e6 ? `${(bytes / 1e3).toFixed(1)} KB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}
+
 // 1:05, 2:03:09
 export function span(ms) {
   if (ms === null || ms === undefined) return '–';

@@ -9,9 +9,11 @@ use adapters::files::create_private_folder;
 use adapters::ids::RandomIds;
 use adapters::ivr_webhook::HttpStepWebhooks;
 use adapters::keys::{KeyVault, KeysDb, MasterKey};
+use adapters::objects::Access;
 use adapters::outbox::SqlOutbox;
 use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
+use adapters::recordings::{FetchLimits, HttpRecordings};
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
@@ -22,6 +24,8 @@ use domain::ports::event_store::EventStore;
 use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
+use domain::ports::objects::ObjectStore;
+use domain::ports::recordings::RecordingKeeper;
 use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
 use domain::ports::vault::Vault;
@@ -64,6 +68,10 @@ pub struct Edges {
     pub webhooks: Arc<dyn WebhookSender>,
     /// Asks clients' own systems for the next action of an IVR session.
     pub step_webhooks: Arc<dyn StepWebhooks>,
+    /// The store of files.
+    pub objects: Arc<dyn ObjectStore>,
+    /// Fetches recordings into it; `None` where they stay with the carrier.
+    pub recordings: Option<Arc<dyn RecordingKeeper>>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     /// The time zones with their rules.
@@ -96,6 +104,8 @@ impl Edges {
         let private = private_log(config, log.for_followers(), &vault);
         let keeper = Arc::new(vault.head_keeper());
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
+        let objects = open_objects(config)?;
+        let recordings = recordings(config, &guard, &objects, vault.clone(), &ids)?;
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
             log,
@@ -112,6 +122,8 @@ impl Edges {
             guard,
             webhooks,
             step_webhooks,
+            objects,
+            recordings,
             clock,
             ids,
             zones: zones.zones,
@@ -225,6 +237,39 @@ pub async fn open_seals(config: &Config) -> anyhow::Result<SealsDb> {
         make_room_for(path)?;
     }
     SealsDb::open(&database).await.context("cannot open the seals of the log")
+}
+
+/// Opens the object store; a bucket is not asked for anything yet. Fails when the settings cannot be used.
+pub fn open_objects(config: &Config) -> anyhow::Result<Arc<dyn ObjectStore>> {
+    let objects = &config.objects;
+    let access = Access {
+        endpoint: objects.endpoint.as_ref().map(|endpoint| endpoint.as_str().to_owned()),
+        region: objects.region.clone(),
+        key_id: objects.key_id.clone(),
+        secret: objects.secret_key.as_ref().map(|secret| secret.reveal().to_owned()),
+        data_dir: config.storage.data_dir.clone(),
+    };
+    let store = objects.target.open(&access);
+    let store = store.with_context(|| format!("cannot use the object store {}", objects.target))?;
+    tracing::debug!(target = %objects.target, "the object store is open");
+    Ok(Arc::new(store))
+}
+
+fn recordings(
+    config: &Config,
+    guard: &Guard,
+    objects: &Arc<dyn ObjectStore>,
+    vault: Arc<dyn Vault>,
+    ids: &Arc<dyn Ids>,
+) -> anyhow::Result<Option<Arc<dyn RecordingKeeper>>> {
+    if !config.recordings.store {
+        return Ok(None);
+    }
+    let limits =
+        FetchLimits { max_bytes: config.recordings.max_bytes.get() as u64, ..FetchLimits::default() };
+    let (carrier, stores) = (config.telnyx.api_base.as_str(), (objects.clone(), vault));
+    let keeper = HttpRecordings::new(guard.clone(), carrier, stores, ids.clone(), limits);
+    Ok(Some(Arc::new(keeper.context("cannot set up TLS")?)))
 }
 
 fn witnesses(config: &Config) -> anyhow::Result<Vec<Arc<dyn Witness>>> {

@@ -9,6 +9,7 @@ pub mod idempotency;
 pub mod lease;
 pub mod llm;
 pub mod log_target;
+pub mod objects;
 pub mod outbox;
 pub mod seals;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use super::event::CallMetadata;
+use super::event::{CallMetadata, RecordingNotStored, RecordingRemoved, RecordingStored};
 use super::report::{CarrierReport, LegRef, LegRole};
 use super::terms::{EndReason, EndedBy, Fault, Status};
 use crate::envelope::Time;
@@ -91,6 +91,8 @@ pub enum Timer {
     Ivr,
     /// The conversation publishes the updates it held back.
     Update,
+    /// Nobody used the uploaded file in time.
+    Unused,
 }
 
 impl Timer {
@@ -103,13 +105,14 @@ impl Timer {
             Timer::Farewell => "farewell",
             Timer::Ivr => "ivr",
             Timer::Update => "update",
+            Timer::Unused => "unused",
         }
     }
 
     /// Reads a stored name; `None` for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr, Timer::Update]
+        [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr, Timer::Update, Timer::Unused]
             .into_iter()
             .find(|timer| timer.as_str() == name)
     }
@@ -240,6 +243,12 @@ pub enum CallCommand {
         attempts: u32,
         now: Time,
     },
+    /// The outbox stored the file of a recording.
+    StoreRecording(Box<RecordingStored>),
+    /// The outbox cannot store the file of a recording, and will not try again.
+    GiveUpRecording(RecordingNotStored),
+    /// A stored file was removed from the object store.
+    RemoveRecording(RecordingRemoved),
     TimerFired {
         timer: Timer,
         now: Time,

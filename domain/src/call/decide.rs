@@ -76,6 +76,12 @@ impl Call {
             CallCommand::Settle { effect_id, outcome, attempts, now } => {
                 self.settle(*effect_id, outcome, *attempts, *now)
             }
+            CallCommand::StoreRecording(stored) => Ok(self.once(stored.effect_id, (**stored).clone())),
+            CallCommand::GiveUpRecording(lost) => Ok(self.once(lost.effect_id, lost.clone())),
+            CallCommand::RemoveRecording(removed) => {
+                let kept = self.stored_file(&removed.object).is_some();
+                Ok(if kept { vec![removed.clone().into()] } else { vec![] })
+            }
             CallCommand::TimerFired { timer, now } => Ok(self.timer_fired(*timer, *now)),
             CallCommand::LegLost { .. } if self.is_over() || self.leg.is_none() => Ok(vec![]),
             CallCommand::LegLost { now } => Ok(vec![self.vanished(*now).into()]),
@@ -262,6 +268,11 @@ impl Call {
         }
     }
 
+    /// The outcome of an effect, unless it is known.
+    fn once(&self, effect_id: Uuid, outcome: impl Into<CallEvent>) -> Vec<CallEvent> {
+        if self.handled.contains(&effect_id) { vec![] } else { vec![outcome.into()] }
+    }
+
     fn out_of_hand(&self, code: String, now: Time) -> Ended {
         Ended {
             reason: EndReason::ProviderError,
@@ -284,7 +295,7 @@ impl Call {
             Timer::Ring if rings => EndReason::NoAnswer,
             Timer::MaxDuration if self.answered_at.is_some() => EndReason::MaxDuration,
             Timer::Farewell => return self.planned_hang_up(now).into_iter().collect(),
-            Timer::Ring | Timer::MaxDuration | Timer::Ivr | Timer::Update => return vec![],
+            Timer::Ring | Timer::MaxDuration | Timer::Ivr | Timer::Update | Timer::Unused => return vec![],
         };
         if self.is_over() || self.hang_up.is_some() || self.foreign {
             return vec![];

@@ -326,6 +326,7 @@ fn recording(saved: &RecordingSaved, at: Time) -> RecordingAvailable {
         url_expires_at: saved.url_expires_at,
         format: saved.format,
         duration_ms: duration.and_then(|ms| u64::try_from(ms).ok()),
+        channels: saved.channels,
         at,
     }
 }

@@ -40,6 +40,8 @@ pub enum Work {
     SpeakReply,
     /// For a carrier's leg: merge the call it began by itself into the call it belongs to.
     MergeCall,
+    /// For a recording: fetch its file into the object store.
+    StoreRecording,
 }
 
 impl Work {
@@ -56,6 +58,7 @@ impl Work {
             Work::Converse => "converse",
             Work::SpeakReply => "speak_reply",
             Work::MergeCall => "merge_call",
+            Work::StoreRecording => "store_recording",
         }
     }
 
@@ -78,6 +81,7 @@ impl Work {
             "converse" => Some(Work::Converse),
             "speak_reply" => Some(Work::SpeakReply),
             "merge_call" => Some(Work::MergeCall),
+            "store_recording" => Some(Work::StoreRecording),
             _ => name.parse().ok().map(Work::Command),
         }
     }
@@ -173,6 +177,8 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         CallEvent::HangUpPlanned(e) => {
             vec![Reaction::Arm { timer: Timer::Farewell, after: e.overdue_at - e.at }]
         }
+        CallEvent::RecordingStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
+        CallEvent::RecordingNotStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],
     }

@@ -182,6 +182,15 @@ pub struct RecordingSaved {
     pub ended_at: Option<Time>,
     /// When [`RecordingSaved::url`] expires; `None` where the carrier does not say.
     pub url_expires_at: Option<Time>,
+    /// 2 where each party has a channel of its own; `None` where the carrier does not say.
+    pub channels: Option<u8>,
+}
+
+/// Where a carrier keeps the file of a recording, for now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRecording {
+    /// Temporary download address; it holds a secret.
+    pub url: Personal<String>,
 }
 
 /// A piece of speech that the carrier transcribed.

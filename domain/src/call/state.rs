@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews};
+use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews, StoredFile};
 use super::ivr::{GatherSpec, Ivr};
 use super::report::{LegRef, LegRole};
 use super::terms::{
@@ -113,6 +113,8 @@ pub struct Call {
     pub(super) rejected: bool,
     pub(super) transfer: Option<Transfer>,
     pub(super) recording: Option<RecordingStatus>,
+    /// Files of recordings in the object store.
+    pub(super) files: Vec<StoredFile>,
     pub(super) cost: Option<Money>,
     pub(super) charged_legs: BTreeSet<String>,
     pub(super) ended: Option<Box<Ended>>,
@@ -157,6 +159,12 @@ impl Call {
     #[must_use]
     pub fn is_over(&self) -> bool {
         self.ended.is_some()
+    }
+
+    /// A file of the call in the object store; `None` when it was removed or is not the call's.
+    #[must_use]
+    pub fn stored_file(&self, object: &str) -> Option<&StoredFile> {
+        self.files.iter().find(|file| file.object == object)
     }
 
     /// Whether another application controls the leg, as far as is known.
@@ -343,6 +351,14 @@ impl Call {
             }
             CallEvent::RecordingSaved(_) => self.recording = Some(RecordingStatus::Available),
             CallEvent::RecordingFailed(_) => self.recording = Some(RecordingStatus::Failed),
+            CallEvent::RecordingStored(stored) => {
+                self.handled.insert(stored.effect_id);
+                self.files.push(stored.file.clone());
+            }
+            CallEvent::RecordingNotStored(lost) => {
+                self.handled.insert(lost.effect_id);
+            }
+            CallEvent::RecordingRemoved(removed) => self.files.retain(|file| file.object != removed.object),
             CallEvent::CommandAccepted(accepted) => {
                 self.pending.remove(&accepted.effect_id);
             }

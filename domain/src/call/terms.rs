@@ -180,6 +180,38 @@ words! {
         Wav = "wav",
     }
 
+    /// Who keeps the file of a recording.
+    RecordingStorage {
+        /// Nobody: there is no recording, it failed, or its file was removed.
+        None = "none",
+        /// The carrier keeps it, for as long as it pleases.
+        Provider = "provider",
+        /// The object store keeps it.
+        Stored = "stored",
+    }
+
+    /// Why the file of a recording will never be in the object store.
+    LostBecause {
+        /// The carrier did not hand it out for a day.
+        NeverAppeared = "never_appeared",
+        /// The carrier refuses to hand it out.
+        Refused = "refused",
+        /// The carrier's address leads to a place that may not be reached.
+        Unreachable = "unreachable",
+        /// It has more bytes than the node accepts.
+        TooLarge = "too_large",
+        /// It holds no sound, whatever its type says.
+        NotSound = "not_sound",
+        /// The call's content is not kept.
+        NotRetained = "not_retained",
+    }
+
+    /// Why a stored file was removed.
+    RemovedBecause {
+        /// The person on the call was erased.
+        Erased = "erased",
+    }
+
     /// Who said a line of a transcript.
     Speaker {
         /// The person at the other end.

@@ -31,7 +31,8 @@ pub struct Cause {
 pub struct OutboxItem {
     /// Idempotency id, the same on every attempt.
     pub effect_id: Uuid,
-    /// Id of the call; for a session's own work, of the session.
+    /// Id of the call; for a session's own work, of the session; for a recording, the effect's own, because its work
+    /// goes on after the call's.
     pub subject: Uuid,
     pub client: ClientId,
     pub work: Work,

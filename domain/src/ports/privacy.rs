@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::StoreUnavailable;
 use crate::envelope::{Position, StreamId, Time};
-use crate::ids::{ClientId, PrivacyJobId, SubjectId};
+use crate::ids::{CallId, ClientId, PrivacyJobId, SubjectId};
 
 /// What the log holds about a person.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Findings {
     pub values: u64,
     /// The carrier's ids of recordings of their calls.
     pub recordings: Vec<String>,
+    /// Files of their calls in the object store, by their keys; removed ones may be among them.
+    pub files: Vec<(CallId, String)>,
     /// How far the log was searched.
     pub through: Position,
 }

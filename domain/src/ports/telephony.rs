@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::call::GatherSpec;
-use crate::call::report::{CarrierReport, LegRef, LegTag};
+use crate::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
 use crate::envelope::Time;
 use crate::ids::ClientId;
@@ -174,6 +174,14 @@ pub trait Telephony: fmt::Debug + Send + Sync {
         raw: &[u8],
         received_at: Time,
     ) -> Result<Option<CarrierReport>, CarrierError>;
+
+    /// Asks where a recording of a client's can be fetched from now; `None` when the carrier has no file of it, or not
+    /// yet.
+    async fn find_recording(
+        &self,
+        client: ClientId,
+        recording_id: &str,
+    ) -> Result<Option<FoundRecording>, CarrierError>;
 
     /// Deletes a recording of a client's for ever. One that is gone already is no error.
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError>;

@@ -40,6 +40,7 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
         }
         ("call.dtmf_received" | "call.ivr_notified", "digit") => SubjectRule::Person,
         ("call.recording_saved", "url") => SubjectRule::Person,
+        ("call.recording_stored", "sha256" | "key") => SubjectRule::Person,
 
         ("ivr_session.started", "external_id") => SubjectRule::Person,
         ("ivr_session.digits_heard", "digits") => SubjectRule::Person,

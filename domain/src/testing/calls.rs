@@ -233,6 +233,7 @@ pub fn recording_saved() -> CarrierFact {
         started_at: Some(at(2)),
         ended_at: Some(at(32)),
         url_expires_at: Some(at(632)),
+        channels: Some(2),
     })
 }
 

@@ -9,7 +9,8 @@ use domain::api_key::{
 };
 use domain::call::report::{LegRef, LegRole};
 use domain::call::terms::{
-    AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, Speaker, SpeechOutcome,
+    AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, LostBecause, RecordingFormat,
+    RemovedBecause, Speaker, SpeechOutcome,
 };
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
@@ -46,6 +47,7 @@ use domain::privacy::job::{
 use domain::privacy::policy::{PolicyChanged, PolicyEvent, RetentionKind, RetentionRan};
 use domain::provider::{AccountTerms, ProviderConfigured, ProviderEvent, ProviderKind, ProviderRemoved};
 use domain::unique_name::{UniqueNameEvent, UniqueNameTaken};
+use domain::upload::{UploadEvent, UploadPresigned, UploadReceived, UploadRemoved, UploadUsed};
 use domain::user::{
     LoginFailed, PasswordChanged, Role, SignedOut, UserCreated, UserDeleted, UserEvent, UserTerms,
     UserUpdated,
@@ -180,10 +182,39 @@ pub fn call() -> Vec<CallEvent> {
             url_expires_at: Some(at(600_000_024)),
             format: Some(RecordingFormat::Mp3),
             duration_ms: Some(30_000),
+            channels: None,
             at: at(24),
         }
         .into(),
         RecordingLost { reason: "Internal server error".to_owned(), at: at(25) }.into(),
+        RecordingStored {
+            effect_id: id(60),
+            recording_id: Some("9f0d6a0e-1111-4222-8333-944455566677".to_owned()),
+            file: StoredFile {
+                object: "clients/01938f6a-2b7c-7d1e-8a00-000000000001/recordings/a/b.mp3".to_owned(),
+                bytes: 104,
+                sha256: "0".repeat(64).into(),
+                content_type: "audio/mpeg".to_owned(),
+                key: Some(Sealed { key: id(62), bytes: ByteBuf::from([7; 72]) }.into()),
+            },
+            channels: Some(2),
+            at: at(42),
+        }
+        .into(),
+        RecordingNotStored {
+            effect_id: id(61),
+            recording_id: Some("9f0d6a0e-1111-4222-8333-944455566678".to_owned()),
+            because: LostBecause::TooLarge,
+            attempts: 3,
+            at: at(43),
+        }
+        .into(),
+        RecordingRemoved {
+            object: "clients/01938f6a-2b7c-7d1e-8a00-000000000001/recordings/a/b.mp3".to_owned(),
+            because: RemovedBecause::Erased,
+            at: at(44),
+        }
+        .into(),
         CommandAccepted { effect_id: id(8), command: CommandKind::Speak, attempts: 2, at: at(26) }.into(),
         CommandFailed {
             effect_id: id(9),
@@ -265,6 +296,27 @@ pub fn call() -> Vec<CallEvent> {
     ]
 }
 
+pub fn upload() -> Vec<UploadEvent> {
+    vec![
+        UploadPresigned {
+            content_type: "audio/mpeg".to_owned(),
+            max_bytes: 1_000_000,
+            expires_at: at(900_000_000),
+            at: at(0),
+        }
+        .into(),
+        UploadReceived {
+            object: "clients/01938f6a-2b7c-7d1e-8a00-000000000001/uploads/a/b".to_owned(),
+            bytes: 104,
+            sha256: "0".repeat(64),
+            at: at(1),
+        }
+        .into(),
+        UploadUsed { by: "call_01jd0xq8v4e5vsknk084sn02q7".to_owned(), at: at(2) }.into(),
+        UploadRemoved { at: at(3) }.into(),
+    ]
+}
+
 /// Of a call, with everything left out that may be.
 pub fn sparse_call() -> Vec<CallEvent> {
     let leg = LegRef { control_id: None, session_id: None, connection_id: None, ..leg() };
@@ -294,6 +346,14 @@ pub fn sparse_call() -> Vec<CallEvent> {
             ..full
         }
         .into(),
+        CallEvent::RecordingStored(full) => RecordingStored {
+            recording_id: None,
+            file: StoredFile { key: None, ..full.file },
+            channels: None,
+            ..full
+        }
+        .into(),
+        CallEvent::RecordingNotStored(full) => RecordingNotStored { recording_id: None, ..full }.into(),
         CallEvent::GatherRequested(full) => GatherRequested { terminator: None, ..full }.into(),
         CallEvent::Ended(full) => Ended { provider_code: None, sip_code: None, ..full }.into(),
         CallEvent::EndCorrected(EndCorrected(full)) => {

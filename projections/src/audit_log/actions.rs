@@ -9,7 +9,7 @@ use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
     AccountId, AgentId, ApiKeyId, CallId, ClientId, CustomerId, DeliveryId, EndpointId, ExportId, LogId,
-    LoginId, MenuId, NumberId, PrivacyJobId, ToolId, UserId,
+    LoginId, MenuId, NumberId, PrivacyJobId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::login::{LoginEvent, RevokedFor};
@@ -22,6 +22,7 @@ use domain::privacy::job::{JobKind, PrivacyJobEvent};
 use domain::privacy::policy::PolicyEvent;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
 use domain::tool::{ToolEvent, ToolTerms};
+use domain::upload::UploadEvent;
 use domain::user::{UserEvent, UserTerms};
 use domain::webhook::delivery::DeliveryEvent;
 use domain::webhook::endpoint::{EndpointEvent, EndpointTerms};
@@ -332,6 +333,13 @@ audited! {
         "call.speech_requested", SpeechRequested(_) => CALL_SPEECH_REQUESTED: done();
         "call.dtmf_requested", DtmfRequested(_) => CALL_DTMF_REQUESTED: done();
         "call.metadata_changed", MetadataChanged(_) => CALL_METADATA_CHANGED: done();
+    }
+    // whoever holds the URL puts the file, and the node removes what nobody used
+    UploadEvent of UploadId by asked_for as |_| {
+        "upload.presigned", Presigned(e) => UPLOAD_PRESIGNED: made(json!({
+            "content_type": e.content_type, "max_bytes": e.max_bytes, "expires_at": format_time(e.expires_at),
+        }));
+        "upload.used", Used(e) => UPLOAD_USED: made(json!({"by": e.by}));
     }
 }
 

@@ -49,6 +49,7 @@ fn recorded(event_type: &str, schema: u16, payload: Vec<u8>, actor: Actor) -> Re
         "conversation" => "conversation",
         "webhook" => "webhook_endpoint",
         "delivery" => "delivery",
+        "upload" => "upload",
         _ => "call",
     };
     Recorded {
@@ -220,6 +221,23 @@ fn every_action_shows_what_was_done_and_nothing_else() {
         call("CALL_SPEECH_REQUESTED", no.clone()),
         call("CALL_DTMF_REQUESTED", no.clone()),
         call("CALL_METADATA_CHANGED", no.clone()),
+        (
+            "UPLOAD_PRESIGNED",
+            "upload",
+            own("upl"),
+            no.clone(),
+            json!({"content_type": "audio/mpeg", "max_bytes": 1_000_000,
+                "expires_at": "2026-01-15T10:35:30.123456Z"}),
+            none,
+        ),
+        (
+            "UPLOAD_USED",
+            "upload",
+            own("upl"),
+            no.clone(),
+            json!({"by": "call_01jd0xq8v4e5vsknk084sn02q7"}),
+            none,
+        ),
         webhook("WEBHOOK_CREATED", no.clone(), endpoint),
         webhook("WEBHOOK_UPDATED", json!({"enabled": true}), json!({"enabled": false})),
         webhook(

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::counted::count;
-use super::recording::RecordingView;
+use super::recording::CallFiles;
 use super::view::CallView;
 use crate::document::DocumentTable;
 use crate::rollup::{Contribution, Counted};
@@ -41,7 +41,8 @@ pub struct CallRow {
     /// Position of the last event in the row.
     pub position: Position,
     pub view: CallView,
-    pub recording: RecordingView,
+    /// The recording, and the files of the call.
+    pub files: CallFiles,
     /// How far the dial has come; `None` for an inbound call.
     pub dial: Option<Dial>,
     /// Whether recording starts with the answer.
@@ -93,6 +94,7 @@ impl View for Calls {
         "call.leg_identified",
         "call.queued",
         "call.recording_saved",
+        "call.recording_stored",
         "call.metadata_changed",
     ]);
     type Row = CallRow;
@@ -143,6 +145,9 @@ fn read_fact(event: &Recorded) -> Result<CallFact, DecodeError> {
         | "call.recording_requested"
         | "call.recording_saved"
         | "call.recording_failed"
+        | "call.recording_stored"
+        | "call.recording_not_stored"
+        | "call.recording_removed"
         | "call.command_failed"
         | "call.cost_recorded"
         | "call.metadata_changed"
@@ -219,7 +224,7 @@ impl CallRow {
             client: at.client,
             position: at.position,
             view,
-            recording: RecordingView::default(),
+            files: CallFiles::default(),
             dial: None,
             record: false,
             connected: false,
@@ -247,10 +252,13 @@ impl CallRow {
             CallEvent::AnswererDetected(detected) => view.answered_by = Some(detected.answered_by),
             CallEvent::RecordingRequested(_) => self.recording_is(RecordingStatus::Recording),
             CallEvent::RecordingSaved(recording) => {
-                self.recording = RecordingView::saved(recording);
+                self.files.saved(recording);
                 view.recording_status = RecordingStatus::Available;
             }
             CallEvent::RecordingFailed(_) => self.recording_is(RecordingStatus::Failed),
+            CallEvent::RecordingStored(stored) => self.files.kept(stored),
+            CallEvent::RecordingNotStored(lost) => self.files.not_kept(lost),
+            CallEvent::RecordingRemoved(removed) => self.files.removed(removed),
             CallEvent::CommandFailed(failed)
                 if failed.command == CommandKind::StartRecording
                     && view.recording_status == RecordingStatus::Recording =>
@@ -328,7 +336,7 @@ impl CallRow {
 
     fn recording_is(&mut self, status: RecordingStatus) {
         self.view.recording_status = status;
-        self.recording.status = status;
+        self.files.status(status);
     }
 
     fn take_leg(&mut self, provider: &str, leg: &LegRef) {

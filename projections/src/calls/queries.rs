@@ -6,6 +6,7 @@ use domain::envelope::{Position, Time};
 use domain::ids::{AgentId, CallId, ClientId};
 use domain::ports::StoreUnavailable;
 
+use super::CallFiles;
 use crate::page::{Page, PageRequest};
 
 /// Which calls are wanted; all conditions must hold.
@@ -92,8 +93,8 @@ pub trait CallQueries: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable>;
 
-    /// The [recording](super::RecordingView) of a call, as JSON; `None` for an unknown call.
-    async fn recording(&self, client: ClientId, id: CallId) -> Result<Option<String>, StoreUnavailable>;
+    /// The recording and the files of a call; `None` for an unknown call.
+    async fn call_files(&self, client: ClientId, id: CallId) -> Result<Option<CallFiles>, StoreUnavailable>;
 
     /// The calls of all clients that are not over, by id, after `after`: for the node's own directory.
     async fn open_calls(

@@ -1,10 +1,14 @@
 //! Rows of calls from unusual sequences of events. The tests of the stores cover the usual ones.
 
 use domain::call::report::LegRef;
-use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
+use domain::call::terms::{
+    Direction, EndReason, EndedBy, Fault, LostBecause, RecordingStatus, RecordingStorage, RemovedBecause,
+    Status,
+};
 use domain::call::{
     Answered, CallEvent, CallMetadata, DialAccepted, DialPostponed, DialStarted, DialUnknown, EndCorrected,
-    Ended, LegIdentified, MetadataChanged, Queued, Received, RecordingAvailable, Ringing,
+    Ended, LegIdentified, MetadataChanged, Queued, Received, RecordingAvailable, RecordingNotStored,
+    RecordingRemoved, RecordingStored, Ringing, StoredFile,
 };
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{CallId, ClientId};
@@ -13,7 +17,7 @@ use domain::phone::Party;
 use domain::testing::ids::sequential;
 use domain::wire::DomainEvent;
 
-use super::{CallRow, CallView, Calls};
+use super::{CallFiles, CallRow, CallView, Calls, FileState};
 use crate::view::replay;
 
 fn at(seconds: i64) -> Time {
@@ -197,13 +201,75 @@ fn a_saved_recording_is_shown_with_its_place() {
         url_expires_at: Some(at(630)),
         format: None,
         duration_ms: Some(20_000),
+        channels: Some(2),
         at: at(31),
     };
     let row = row(&[queued(), answered(10), saved.into()]);
     assert_eq!(row.view.recording_status, RecordingStatus::Available);
-    assert_eq!(row.recording.status, RecordingStatus::Available);
-    assert_eq!(row.recording.url.as_deref(), Some("https://carrier.example.test/rec.mp3"));
-    assert_eq!((row.recording.url_expires_at, row.recording.duration_ms), (Some(at(630)), Some(20_000)));
+    assert_eq!(row.files.recording.status, RecordingStatus::Available);
+    assert_eq!(row.files.recording.url.as_deref(), Some("https://carrier.example.test/rec.mp3"));
+    assert_eq!(
+        (row.files.recording.url_expires_at, row.files.recording.duration_ms),
+        (Some(at(630)), Some(20_000))
+    );
+}
+
+fn saved(recording_id: &str) -> CallEvent {
+    RecordingAvailable {
+        recording_id: Some(recording_id.to_owned()),
+        url: Some("https://carrier.example.test/rec.mp3".to_owned().into()),
+        url_expires_at: Some(at(630)),
+        format: None,
+        duration_ms: Some(20_000),
+        channels: Some(2),
+        at: at(31),
+    }
+    .into()
+}
+
+fn stored(recording_id: &str, object: &str) -> CallEvent {
+    let file = StoredFile {
+        object: object.to_owned(),
+        bytes: 104,
+        sha256: "ab".repeat(32).into(),
+        content_type: "audio/mpeg".to_owned(),
+        key: None,
+    };
+    let (recording_id, effect_id) = (Some(recording_id.to_owned()), sequential(9));
+    RecordingStored { effect_id, recording_id, file, channels: Some(2), at: at(33) }.into()
+}
+
+#[test]
+fn a_stored_recording_has_a_size_and_no_address_of_the_carrier() {
+    let row = row(&[queued(), answered(10), saved("one"), stored("one", "a/b")]);
+    let recording = &row.files.recording;
+    assert_eq!((recording.storage, recording.url.as_ref()), (RecordingStorage::Stored, None));
+    assert_eq!((recording.bytes, recording.channels), (Some(104), Some(2)));
+    assert_eq!(recording.sha256.as_deref(), Some(&*"ab".repeat(32)));
+    assert_eq!(row.files.stored().unwrap().object.as_deref(), Some("a/b"));
+    assert_eq!(row.view.recording_status, RecordingStatus::Available);
+}
+
+#[test]
+fn each_recording_of_a_call_is_a_file_and_what_is_removed_is_told() {
+    let because = LostBecause::TooLarge;
+    let lost = RecordingNotStored {
+        effect_id: sequential(8),
+        recording_id: Some("two".to_owned()),
+        because,
+        attempts: 1,
+        at: at(40),
+    };
+    let removed = RecordingRemoved { object: "a/b".to_owned(), because: RemovedBecause::Erased, at: at(50) };
+    let events = [queued(), saved("one"), stored("one", "a/b"), saved("two"), lost.into(), removed.into()];
+    let row = row(&events);
+    let files: Vec<_> = row.files.files.iter().map(|file| (file.state, file.failure)).collect();
+    assert_eq!(files, [(FileState::Removed, None), (FileState::Failed, Some(because))]);
+    assert_eq!(row.files.files[0].sha256, None);
+    assert_eq!(row.files.recording.storage, RecordingStorage::None);
+    // rows of an older node have no files
+    let old = r#"{"status":"none","url":null,"url_expires_at":null,"duration_ms":null,"sha256":null}"#;
+    assert_eq!(serde_json::from_str::<CallFiles>(old).unwrap(), CallFiles::default());
 }
 
 #[test]

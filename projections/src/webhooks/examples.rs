@@ -141,6 +141,7 @@ fn call(name: &str) -> Vec<CallEvent> {
                     url_expires_at: None,
                     format: Some(RecordingFormat::Mp3),
                     duration_ms: Some(36_000),
+                    channels: Some(2),
                     at: at(40),
                 }
                 .into(),

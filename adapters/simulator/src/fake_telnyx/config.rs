@@ -42,6 +42,10 @@ pub struct FakeConfig {
     pub transcribe_unasked: bool,
     /// Whether the fake sends `call.cost` (`call_cost_in_webhooks`).
     pub cost: bool,
+    /// Frames of 26 ms and 104 bytes in every MP3 that was recorded.
+    pub recorded_frames: usize,
+    /// How often the file of a recording is asked for in vain before it is there.
+    pub recordings_late: u32,
     /// The most records of each kind in the ledger; older ones are dropped, totals are not.
     pub ledger_capacity: usize,
 }
@@ -80,6 +84,8 @@ impl FakeConfig {
             patience: Duration::from_secs(15),
             transcribe_unasked: true,
             cost: true,
+            recorded_frames: 38,
+            recordings_late: 0,
             ledger_capacity: 100_000,
         }
     }

@@ -1,6 +1,6 @@
 //! The recordings that the API lists and returns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,8 @@ use super::answers::Answer;
 pub(super) struct Recordings {
     last: u64,
     kept: BTreeMap<u64, Value>,
+    /// How often the file of each recording was asked for.
+    asked: HashMap<String, u32>,
 }
 
 impl Recordings {
@@ -18,6 +20,14 @@ impl Recordings {
     pub fn keep(&mut self, recording: Value) {
         self.last += 1;
         self.kept.insert(self.last, recording);
+    }
+
+    /// How often the file of a recording has been asked for, this time included; `None` when there is no such recording.
+    pub fn asked_for(&mut self, id: &str) -> Option<u32> {
+        self.get(id)?;
+        let times = self.asked.entry(id.to_owned()).or_default();
+        *times += 1;
+        Some(*times)
     }
 
     pub fn get(&self, id: &str) -> Option<&Value> {

@@ -142,14 +142,17 @@ fn listed((entries, meta): (Vec<Value>, Value)) -> HttpResponse {
 }
 
 async fn recording(switch: Data<Switch>, file: Path<String>) -> HttpResponse {
-    if file.split('.').next().is_none_or(|id| switch.recordings().get(id).is_none()) {
+    let times = file.split('.').next().and_then(|id| switch.recordings().asked_for(id));
+    if times.is_none_or(|times| times <= switch.config.recordings_late) {
         return HttpResponse::NotFound().finish();
     }
     if file.ends_with(".mp3") {
-        // one silent MPEG-1 layer 3 frame: 32 kbit/s, 44.1 kHz, mono
+        // silent MPEG-1 layer 3 frames of 26 ms: 32 kbit/s, 44.1 kHz, mono
         let mut frame = vec![0xff, 0xfb, 0x10, 0xc4];
         frame.resize(104, 0);
-        return HttpResponse::Ok().content_type("audio/mpeg").body(frame);
+        return HttpResponse::Ok()
+            .content_type("audio/mpeg")
+            .body(frame.repeat(switch.config.recorded_frames));
     }
     HttpResponse::Ok().content_type("audio/wav").body(silence())
 }

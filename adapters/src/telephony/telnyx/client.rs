@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use domain::call::report::{CarrierReport, LegRef, LegRole, LegTag};
+use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegRole, LegTag};
 use domain::call::terms::RecordingFormat;
 use domain::envelope::Time;
 use domain::ids::ClientId;
@@ -402,6 +402,25 @@ impl Telephony for TelnyxClient {
         })
     }
 
+    async fn find_recording(
+        &self,
+        _: ClientId,
+        recording_id: &str,
+    ) -> Result<Option<FoundRecording>, CarrierError> {
+        let operation = Operation { name: "retrieve_recording", template: "/recordings/{recording_id}" };
+        let request = self.http.get(self.url(&["recordings", recording_id]));
+        match self.send(operation, request).await.map_err(harmless) {
+            Ok(response) => {
+                let body = read(response).await.map_err(harmless)?;
+                let body: KeptBody = serde_json::from_slice(&body).map_err(|_| harmless(unreadable()))?;
+                let KeptUrls { mp3, wav } = body.data.download_urls;
+                Ok(mp3.or(wav).map(|url| FoundRecording { url: url.into() }))
+            }
+            Err(CarrierError::Gone { .. } | CarrierError::Refused { status: 404, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn delete_recording(&self, _: ClientId, recording_id: &str) -> Result<(), CarrierError> {
         let operation = Operation { name: "delete_recording", template: "/recordings/{recording_id}" };
         match self.send(operation, self.http.delete(self.url(&["recordings", recording_id]))).await {
@@ -414,6 +433,26 @@ impl Telephony for TelnyxClient {
             Err(error) => Err(harmless(error)),
         }
     }
+}
+
+#[derive(Deserialize)]
+struct KeptBody {
+    data: KeptRecording,
+}
+
+#[derive(Deserialize)]
+struct KeptRecording {
+    #[serde(default)]
+    download_urls: KeptUrls,
+}
+
+/// Only the format of the recording is there; the other is missing or null.
+#[derive(Deserialize, Default)]
+struct KeptUrls {
+    #[serde(default)]
+    mp3: Option<String>,
+    #[serde(default)]
+    wav: Option<String>,
 }
 
 #[derive(Deserialize)]

@@ -73,6 +73,8 @@ pub(super) struct Payload<'a> {
     #[serde(borrow)]
     pub recording_id: Text<'a>,
     #[serde(borrow)]
+    pub channels: Text<'a>,
+    #[serde(borrow)]
     pub format: Text<'a>,
     #[serde(borrow)]
     pub recording_started_at: Text<'a>,

@@ -255,6 +255,11 @@ fn recording(payload: &Payload<'_>, occurred_at: Time, received_at: Time) -> Rec
         started_at: time(&payload.recording_started_at).or_else(|| time(&payload.start_time)),
         ended_at: time(&payload.recording_ended_at).or_else(|| time(&payload.end_time)),
         url_expires_at: if expires { occurred_at.checked_add_signed(URL_LIFE) } else { None },
+        channels: match payload.channels.get() {
+            Some("dual") => Some(2),
+            Some("single") => Some(1),
+            _ => None,
+        },
     }
 }
 

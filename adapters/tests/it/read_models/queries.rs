@@ -254,8 +254,8 @@ async fn tenants_never_meet(world: World) {
         let (owner, stranger) = (client(n % 2 + 1), client(2 - n % 2));
         assert!(world.one::<projections::calls::Calls>(owner, call(n)).await.unwrap().is_some());
         assert_eq!(world.one::<projections::calls::Calls>(stranger, call(n)).await.unwrap(), None);
-        assert!(world.views.recording(owner, call(n)).await.unwrap().is_some());
-        assert_eq!(world.views.recording(stranger, call(n)).await.unwrap(), None);
+        assert!(world.views.call_files(owner, call(n)).await.unwrap().is_some());
+        assert_eq!(world.views.call_files(stranger, call(n)).await.unwrap(), None);
         let foreign = world.views.transcript(stranger, call(n), SaidPage::default()).await.unwrap();
         assert!(foreign.items.is_empty());
         for view in all(&world, owner, &nothing, page.clone()).await {

@@ -6,10 +6,11 @@ use adapters::testing::call_lives::{call, client};
 use domain::aggregate::Aggregate;
 use domain::call::Call;
 use domain::call::CallEvent;
+use domain::call::terms::RecordingStatus;
 use domain::envelope::{Position, Version};
 use domain::ports::event_store::Direction;
 use domain::wire::DomainEvent;
-use projections::calls::{CallQueries, CallView, Calls};
+use projections::calls::{CallFiles, CallQueries, CallView, Calls};
 use projections::said::SaidPage;
 use projections::store::ViewStore;
 use projections::transcripts::{LineView, TranscriptQueries};
@@ -48,11 +49,14 @@ async fn a_call_reads_as_its_events_say(world: World) {
     });
     assert_eq!(json, wanted);
     assert_eq!(serde_json::to_string(&view).unwrap(), stored.json, "it reads back to the same bytes");
-    let recording = world.views.recording(client(2), call(1)).await.unwrap().unwrap();
-    let wanted = r#"{"status":"none","url":null,"url_expires_at":null,"duration_ms":null,"sha256":null}"#;
-    assert_eq!(recording, wanted);
-    let recorded = world.views.recording(client(1), call(2)).await.unwrap().unwrap();
-    assert!(recorded.starts_with(r#"{"status":"recording""#), "ordered with the call, begun by the answer");
+    let files = world.views.call_files(client(2), call(1)).await.unwrap().unwrap();
+    assert_eq!(files, CallFiles::default());
+    let files = world.views.call_files(client(1), call(2)).await.unwrap().unwrap();
+    assert_eq!(
+        files.recording.status,
+        RecordingStatus::Recording,
+        "ordered with the call, begun by the answer"
+    );
 
     let lines = world.views.transcript(client(2), call(1), SaidPage::default()).await.unwrap();
     let lines: Vec<LineView> = lines.items.iter().map(|line| serde_json::from_str(line).unwrap()).collect();

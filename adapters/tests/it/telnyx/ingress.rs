@@ -243,6 +243,7 @@ fn a_recordings_url_expires_ten_minutes_after_the_event() {
             started_at: Some(time("2026-01-15T10:20:32Z")),
             ended_at: Some(time("2026-01-15T10:21:02Z")),
             url_expires_at,
+            channels: Some(2),
         })
     };
     let (is_mp3, is_wav) = (Some(RecordingFormat::Mp3), Some(RecordingFormat::Wav));

@@ -5,7 +5,7 @@ import { follow } from '../../lib/sse.js';
 import { useLoad, useNow, throttled } from '../../lib/load.js';
 import { link } from '../../lib/router.js';
 import { useNames } from '../../lib/names.js';
-import { money, moment, outside, span, words } from '../../lib/format.js';
+import { money, moment, span, words } from '../../lib/format.js';
 import { Badge, Facts, Id, Page, Section, Shown, Tabs } from '../../ui/parts.js';
 import { CallActions, isLive } from './actions.js';
 import { Parties, Party } from './parties.js';
@@ -14,6 +14,7 @@ import { Why } from './why.js';
 import { RawEvents } from './events.js';
 import { Travel } from './travel.js';
 import { deliveriesOf } from './deliveries.js';
+import { Files } from './files.js';
 
 export function Call({ id, query }) {
   const call = useLoad((signal) => get(`/calls/${id}`, {}, signal), [id]);
@@ -26,16 +27,17 @@ function One({ call, reload, query }) {
   const transcript = useLoad((signal) => all(`/calls/${id}/transcript`, { order: 'asc' }, signal), [id, call.version]);
   const session = useLoad((signal) => readSession(call.ivr_session_id, signal), [call.ivr_session_id, call.version]);
   const deliveries = useLoad((signal) => deliveriesOf(events, session.data?.events, signal), [id, toldCount(events, session.data?.events)], { every: isFresh(call) ? 4000 : 0 });
-  const recording = useLoad((signal) => optional(get(`/calls/${id}/recording`, {}, signal)), [id, call.recording_status]);
+  const filed = events.filter((event) => FILED.includes(event.type)).length;
+  const files = useLoad((signal) => optional(all(`/calls/${id}/artifacts`, {}, signal)), [id, call.recording_status, filed]);
   const tab = query.tab ?? 'timeline';
   const tabs = [['timeline', 'Timeline'], ['events', `Raw events (${events.length})`], ['travel', 'Time travel']];
   return html`<${Page} title=${html`<${Parties} call=${call} />`} sub=${html`<${Id} id=${id} whole /> `}
       actions=${html`${isLive(call) && html`<span class="live-dot ${state}">${state}</span>`}<${CallActions} call=${call} />`}>
-    <${Summary} call=${call} recording=${recording.data} session=${session.data?.session} />
+    <${Summary} call=${call} session=${session.data?.session} />
     <${Tabs} current=${tab} tabs=${tabs.map(([name, label]) => [name, label, link('calls', id, name === 'timeline' ? {} : { tab: name })])} />
     ${tab === 'timeline' && html`<div class="columns main-side">
       <${Section} title="Timeline"><${Timeline} call=${call} events=${events} transcript=${transcript.data ?? []} session=${session.data} deliveries=${deliveries.data ?? []} /><//>
-      <div class="stack"><${Why} call=${call} events=${events} /><${Transcript} lines=${transcript.data} /></div>
+      <div class="stack"><${Why} call=${call} events=${events} /><${Files} files=${files.data} /><${Transcript} lines=${transcript.data} /></div>
     </div>`}
     ${tab === 'events' && html`<${RawEvents} call=${call} events=${events} />`}
     ${tab === 'travel' && html`<${Travel} call=${call} events=${events} at=${query.version} />`}
@@ -88,7 +90,10 @@ const TOLD = ['call.received', 'call.queued', 'call.ringing', 'call.answered', '
 const toldCount = (events, more = []) => events.filter((event) => TOLD.includes(event.type)).length
   + more.filter((event) => event.type === 'ivr_session.ended').length;
 
-function Summary({ call, recording, session }) {
+// what happens to files
+const FILED = ['call.recording_saved', 'call.recording_stored', 'call.recording_not_stored', 'call.recording_removed'];
+
+function Summary({ call, session }) {
   const now = useNow(isLive(call) ? 1000 : 60000);
   const menus = useNames('menus', [session?.current_menu_id]);
   const length = call.duration_ms ?? (call.answered_at && isLive(call) ? now - new Date(call.answered_at) : null);
@@ -104,7 +109,7 @@ function Summary({ call, recording, session }) {
     call.conversation_id && ['Conversation', html`<${Id} id=${call.conversation_id} href=${link('conversations', call.conversation_id)} />`],
     ['Carrier', `${call.provider ?? '–'}${call.answered_by ? `, ${words(call.answered_by)} answered` : ''}`],
     call.cost && ['Cost', money(call.cost)],
-    recording && recording.status !== 'none' && ['Recording', outside(recording.url) ? html`<a href=${outside(recording.url)} rel="noreferrer">${recording.status}</a>` : recording.status],
+    call.recording_status !== 'none' && ['Recording', call.recording_status],
     Object.keys(call.metadata).length > 0 && ['Metadata', html`<code>${JSON.stringify(call.metadata)}</code>`],
   ]} /><//>`;
 }

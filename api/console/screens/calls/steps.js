@@ -1,6 +1,6 @@
 // What happened in a call, made of its events, those of its way through the menus, and its webhook deliveries.
 // A step: {key, at, kind, text, note, ms, tone, raw, href}.
-import { party, words } from '../../lib/format.js';
+import { party, size, words } from '../../lib/format.js';
 import { typeId } from '../../lib/type_id.js';
 import { link } from '../../lib/router.js';
 
@@ -31,6 +31,9 @@ const TELL = {
   'call.transfer_failed': () => ({ kind: 'state', text: 'Transfer: not reached', tone: 'warn' }),
   'call.recording_saved': () => ({ kind: 'state', text: 'Recording saved' }),
   'call.recording_failed': () => ({ kind: 'state', text: 'Recording lost', tone: 'bad' }),
+  'call.recording_stored': (d) => ({ kind: 'state', text: 'Recording stored', note: size(d.file.bytes) }),
+  'call.recording_not_stored': (d) => ({ kind: 'state', text: 'Recording stays with the carrier', note: words(d.because), tone: 'warn' }),
+  'call.recording_removed': (d) => ({ kind: 'state', text: 'Recording removed', note: words(d.because) }),
   'call.cost_recorded': (d) => ({ kind: 'state', text: `Cost: ${(d.cost.amount_micros / 1e6).toFixed(4)} ${d.cost.currency}` }),
   'call.metadata_changed': () => ({ kind: 'state', text: 'Metadata replaced' }),
   'call.carrier_event_received': (d, event) => ({

@@ -11,7 +11,7 @@ use adapters::telephony::telnyx::{
     ApiKey, Ingress, PROVIDER, TelnyxClient, TelnyxConfig, WebhookVerifier, parse,
 };
 use async_trait::async_trait;
-use domain::call::report::{CarrierReport, LegRef, LegTag};
+use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::envelope::{Time, Version};
 use domain::ids::ClientId;
 use domain::phone::Party;
@@ -222,6 +222,14 @@ impl Telephony for ClientCarriers {
             Ok(Ingress::Report(report)) => Some(*report),
             Ok(Ingress::NoLeg { .. }) | Err(_) => None,
         })
+    }
+
+    async fn find_recording(
+        &self,
+        client: ClientId,
+        recording_id: &str,
+    ) -> Result<Option<FoundRecording>, CarrierError> {
+        self.of(client).await?.find_recording(client, recording_id).await
     }
 
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {

@@ -9,6 +9,7 @@ mod clients;
 mod directories;
 mod log_key;
 mod notes;
+mod objects;
 mod unique_names;
 mod webhooks;
 
@@ -41,6 +42,7 @@ pub use clients::{Asker, DEFAULT_CLIENT, ShowKey, bootstrap, create_client, new_
 pub use directories::{Directories, Identity};
 pub use log_key::LogKey;
 pub use notes::Notes;
+pub use objects::ObjectAccess;
 pub use unique_names::{EMAIL, EXTERNAL_ID, Hold, NUMBER, OWN_NUMBER, UniqueNames};
 pub use webhooks::Webhooks;
 
@@ -99,6 +101,8 @@ pub struct Backend {
     pub prover: Prover,
     /// The key that signs heads of the log.
     pub log_key: LogKey,
+    /// The object store, and signed URLs of what is in it.
+    pub objects: ObjectAccess,
     /// Limits the number of concurrent exports.
     pub exports: Arc<Semaphore>,
     /// Cancelled when the node stops; streams to clients end with it.

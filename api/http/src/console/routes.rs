@@ -10,9 +10,10 @@ use actix_web::{HttpRequest, HttpResponse, Resource, guard};
 use super::assets::{ASSETS, Asset, PAGE};
 use crate::problem::ApiError;
 
-/// Allows only scripts and styles of this origin, none inline; forbids framing, and strings as markup.
+/// Allows only scripts and styles of this origin, none inline; forbids framing, and strings as markup. Recordings may be
+/// played from a bucket.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
+    media-src 'self' https:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'";
 /// For files, whose folder name changes with their content.
 const FOR_EVER: &str = "public, max-age=31536000, immutable";

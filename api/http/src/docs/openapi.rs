@@ -41,6 +41,7 @@ use crate::{system, v1};
         (name = "clients", description = "The companies that use this node; each sees only its own data"),
         (name = "conversations", description = "Conversations with agents: messages and streamed answers"),
         (name = "customers", description = "People your calls and conversations are with, and all that is linked to them"),
+        (name = "files", description = "Files by signed URLs: downloads, and uploads for the resources that take them"),
         (name = "ivr", description = "Menus of spoken choices, and callers' sessions in them"),
         (name = "numbers", description = "Phone numbers, and where their inbound calls go"),
         (name = "privacy", description = "Erasing and exporting a person's data, and the privacy settings"),

@@ -89,6 +89,10 @@ codes! {
     PlatformOnly = "platform_only", FORBIDDEN, "Only for the platform's administrator";
     /// The new key or user would have more rights than its creator.
     WouldExceedYours = "would_exceed_yours", FORBIDDEN, "More rights than you have";
+    /// This node signed no such URL.
+    ObjectUrlInvalid = "object_url_invalid", FORBIDDEN, "Not a valid URL of a file";
+    /// The signed URL was good for a limited time.
+    ObjectUrlExpired = "object_url_expired", FORBIDDEN, "The URL of the file has expired";
     /// No such resource, or another client's.
     NotFound = "not_found", NOT_FOUND, "Not found";
     /// The requested proof lies beyond the Merkle tree.
@@ -127,6 +131,8 @@ codes! {
     PayloadTooLarge = "payload_too_large", PAYLOAD_TOO_LARGE, "The body is too large";
     /// The body is not declared as JSON.
     UnsupportedMediaType = "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type";
+    /// The wanted range begins behind the end of the file.
+    RangeNotSatisfiable = "range_not_satisfiable", RANGE_NOT_SATISFIABLE, "The file has fewer bytes";
     /// Some fields are invalid.
     InvalidRequest = "invalid_request", UNPROCESSABLE_ENTITY, "The request is invalid";
     RateLimited = "rate_limited", TOO_MANY_REQUESTS, "Too many requests";

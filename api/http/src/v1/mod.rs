@@ -13,6 +13,7 @@ mod history;
 pub mod ivr;
 pub mod llm;
 pub mod numbers;
+pub mod objects;
 mod paging;
 pub mod privacy;
 mod recipe;

@@ -15,8 +15,8 @@ use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, customers, ivr, llm, numbers, privacy, tools,
-    webhooks,
+    agents, analytics, audit, auth, calls, conversations, customers, ivr, llm, numbers, objects, privacy,
+    tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 
@@ -98,6 +98,9 @@ endpoints! {
     calls::dtmf::send_dtmf,
     calls::transcript::get_transcript,
     calls::recording::get_recording,
+    calls::artifacts::list_artifacts,
+    objects::get::download_object,
+    objects::put::upload_object,
     calls::stream::stream_call_events,
     numbers::create::create_number,
     numbers::patch::patch_number,

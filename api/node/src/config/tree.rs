@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use adapters::objects::Target;
+
 use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
@@ -13,6 +15,7 @@ use super::ivr::IvrConfig;
 use super::keys::KeysConfig;
 use super::limits::LimitsConfig;
 use super::llm::LlmConfig;
+use super::objects::{ObjectsConfig, RecordingsConfig};
 use super::privacy::PrivacyConfig;
 use super::providers::{AnthropicConfig, GoogleConfig, GroqConfig, OpenaiCompatibleConfig, OpenaiConfig};
 use super::setting::Setting;
@@ -52,6 +55,10 @@ tree! {
     http: HttpConfig,
     /// Where the log, the views and other stores are.
     storage: StorageConfig,
+    /// Where files are kept.
+    objects: ObjectsConfig,
+    /// How recordings of calls are fetched.
+    recordings: RecordingsConfig,
     /// The node's own secrets.
     keys: KeysConfig,
     /// The operator's identity provider.
@@ -120,6 +127,7 @@ impl Config {
     #[must_use]
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.storage.in_folder(folder);
+        self.objects.target = Target::Folder(None);
         self.http.bind = ([127, 0, 0, 1], 0).into();
         self.http.public_url = None;
         self
@@ -208,7 +216,12 @@ mod tests {
 
     #[test]
     fn a_bad_secret_is_not_shown() {
-        for variable in ["VOXLEDGER_MASTER_KEY", "VOXLEDGER_BOOTSTRAP_KEY", "VOXLEDGER_EVENT_STORE"] {
+        for variable in [
+            "VOXLEDGER_MASTER_KEY",
+            "VOXLEDGER_BOOTSTRAP_KEY",
+            "VOXLEDGER_EVENT_STORE",
+            "VOXLEDGER_OBJECT_STORE",
+        ] {
             let text = refusal(&environment(&[(variable, "hunter2")]));
             assert!(text.contains(variable) && !text.contains("hunter2"), "{text}");
         }
@@ -222,6 +235,7 @@ mod tests {
         let config = Config::load(&environment(&[
             ("VOXLEDGER_TELNYX_API_KEY", "hunter2"),
             ("VOXLEDGER_GROQ_API_KEY", "hunter2"),
+            ("VOXLEDGER_OBJECTS_SECRET_KEY", "hunter2"),
             ("VOXLEDGER_EVENT_STORE", "postgres://u:hunter2@h/db"),
             ("VOXLEDGER_MASTER_KEY", "aHVudGVyMmh1bnRlcjJodW50ZXIyaHVudGVyMmh1bnQ="),
         ]))

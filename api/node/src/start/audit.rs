@@ -66,6 +66,7 @@ pub(super) fn start(
         runtime: runtime.clone(),
         data: Arc::new(data),
         telephony: actors.carriers.clone(),
+        objects: edges.objects.clone(),
         operator: DEFAULT_CLIENT,
         deliveries: work.clone(),
         leases: work.clone(),

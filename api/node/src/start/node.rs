@@ -69,7 +69,8 @@ impl Node {
         let loaded = directories::load(config, &stores, &mut tasks, &stop).await?;
         let actors = calls::start(config, &stores, &loaded.directories, &mut tasks, &stop);
         let conversations = conversations::start(config, &stores, &loaded.directories, &mut tasks, &stop)?;
-        let webhooks = outbox::start(config, &stores, &actors, &conversations, &mut tasks, &stop);
+        let uploads = stores.uploads().await?;
+        let webhooks = outbox::start(config, &stores, &actors, &conversations, &uploads, &mut tasks, &stop);
         let audit = audit::start(config, &stores, &actors, &mut tasks, &stop, &appended);
         let failed = watch_stores(config, &stores, &mut tasks, &stop).await?;
         let idempotency = serve::idempotency(&stores, &mut tasks, &stop, &appended).await?;
@@ -82,7 +83,7 @@ impl Node {
         let (usage, progress) = (loaded.usage.clone(), runner.progress());
         let privacy = audit.privacy;
         let talks = conversations.clone();
-        let started = Started { loaded, actors, conversations: talks, webhooks, privacy, progress };
+        let started = Started { loaded, actors, conversations: talks, webhooks, privacy, uploads, progress };
         let backend = serve::backend(config, &stores, started, &stop).await?;
         let authenticator = serve::authenticator(config, &stores, &backend, &mut tasks, &stop).await?;
         let readiness = serve::readiness(&stores, audit.health, draining.clone());

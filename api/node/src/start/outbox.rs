@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use actors::Runtime;
 use actors::conversation::{ConversationService, Voice};
-use actors::outbox::{OutboxDeps, OutboxOptions};
+use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
+use actors::uploads::Uploads;
 use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions};
 use api_http::backend::Webhooks;
 use domain::webhook::schedule::Schedule;
 use projections::webhooks::Publisher;
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +24,7 @@ pub(super) fn start(
     stores: &Stores,
     actors: &CallActors,
     conversations: &ConversationService,
+    uploads: &Uploads,
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> Webhooks {
@@ -33,6 +36,12 @@ pub(super) fn start(
         voice: Voice { conversations: conversations.clone(), calls: actors.calls.clone() },
         inbox: actors.inbox.clone(),
         telephony: actors.carriers.clone(),
+        recordings: edges.recordings.clone().map(|keeper| RecordingDeps {
+            keeper,
+            shown: stores.redacted(),
+            places: Arc::new(Semaphore::new(config.recordings.concurrency.get().min(Semaphore::MAX_PERMITS))),
+        }),
+        uploads: uploads.clone(),
         store: work.clone(),
         leases: work.clone(),
     };

@@ -10,10 +10,13 @@ use actix_web::{App, HttpServer, web};
 use actors::conversation::ConversationService;
 use actors::privacy::PrivacyDeps;
 use actors::sealer::{HistoryHealth, Prover};
+use actors::uploads::Uploads;
 use adapters::keys::SqlIdempotency;
 use anyhow::Context as _;
 use api_http::auth::{Authenticator, Passwords, Tokens};
-use api_http::backend::{Backend, CallBoards, LogKey, Notes, ShownCalls, UniqueNames, Webhooks};
+use api_http::backend::{
+    Backend, CallBoards, LogKey, Notes, ObjectAccess, ShownCalls, UniqueNames, Webhooks,
+};
 use api_http::client_ip::TrustedProxies;
 use api_http::cors::cors;
 use api_http::meters::Meters;
@@ -56,6 +59,7 @@ pub(super) struct Started {
     pub(super) conversations: ConversationService,
     pub(super) webhooks: Webhooks,
     pub(super) privacy: PrivacyDeps,
+    pub(super) uploads: Uploads,
     pub(super) progress: Progress,
 }
 
@@ -66,7 +70,7 @@ pub(super) async fn backend(
     started: Started,
     stop: &CancellationToken,
 ) -> anyhow::Result<Backend> {
-    let Started { loaded, actors, conversations, webhooks, privacy, progress } = started;
+    let Started { loaded, actors, conversations, webhooks, privacy, uploads, progress } = started;
     let shown_calls = ShownCalls { views: stores.views.clone(), progress: progress.clone() };
     Ok(Backend {
         calls: actors.calls,
@@ -92,6 +96,11 @@ pub(super) async fn backend(
         log_id: stores.log_id,
         prover: Prover::new(stores.sealed.seals.clone()),
         log_key: LogKey::new(stores.sealed.secret),
+        objects: ObjectAccess {
+            store: stores.edges.objects.clone(),
+            signer: uploads.signer.clone(),
+            uploads,
+        },
         exports: v1::export_places(),
         stop: stop.clone(),
         gate: loaded.gate,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::sealer::SealedLog;
+use actors::uploads::Uploads;
 use actors::{Runtime, TraceHooks};
 use adapters::outbox::SqlOutbox;
 use adapters::privacy::SealedSnapshots;
@@ -10,6 +11,7 @@ use adapters::read_models::SqlViews;
 use adapters::trace::context as trace_context;
 use anyhow::Context as _;
 use api_http::backend::{ShowKey, bootstrap};
+use domain::object_url::TokenSigner;
 use domain::ports::event_store::EventStore;
 use projections::runner;
 use uuid::Uuid;
@@ -37,6 +39,12 @@ impl Stores {
     /// A secret of this node, derived from its master key.
     pub(super) async fn secret(&self, name: &str) -> anyhow::Result<[u8; 32]> {
         self.edges.vault.secret(name).await.context("cannot use the vault")
+    }
+
+    /// The uploads into the object store. Fails when the vault cannot be used.
+    pub(super) async fn uploads(&self) -> anyhow::Result<Uploads> {
+        let signer = TokenSigner::new(self.secret("object urls").await?);
+        Ok(Uploads { runtime: self.runtime.clone(), objects: self.edges.objects.clone(), signer })
     }
 
     /// The log without content that is not retained, as clients may see it.

@@ -5,6 +5,7 @@
 //! can drop a repeat.
 
 mod end;
+mod file;
 mod led;
 mod leg;
 mod talk;
@@ -12,6 +13,7 @@ mod talk;
 use std::collections::BTreeMap;
 
 pub use self::end::*;
+pub use self::file::*;
 pub use self::led::*;
 pub use self::leg::*;
 pub use self::talk::*;
@@ -75,6 +77,12 @@ events! {
         RecordingSaved(RecordingAvailable) = "call.recording_saved" v 1,
         /// A recording failed at the carrier.
         RecordingFailed(RecordingLost) = "call.recording_failed" v 1,
+        /// The file of a recording is in the object store.
+        RecordingStored(RecordingStored) = "call.recording_stored" v 1,
+        /// The file of a recording could not be fetched, and nobody tries again.
+        RecordingNotStored(RecordingNotStored) = "call.recording_not_stored" v 1,
+        /// The file of a recording was removed from the object store.
+        RecordingRemoved(RecordingRemoved) = "call.recording_removed" v 1,
         /// The carrier accepted a command.
         CommandAccepted(CommandAccepted) = "call.command_accepted" v 1,
         /// The carrier did not carry out a command, and the outbox will not try again.

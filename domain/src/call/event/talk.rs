@@ -187,6 +187,9 @@ pub struct RecordingAvailable {
     pub format: Option<RecordingFormat>,
     /// Length of the recording; `None` where the carrier gives no times.
     pub duration_ms: Option<u64>,
+    /// 2 where each party has a channel of its own; `None` where the carrier does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channels: Option<u8>,
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -2,14 +2,18 @@
 
 use super::{a_call, ended, retold};
 use crate::call::report::{CarrierFact, Transcribed};
-use crate::call::terms::{RecordingFormat, RecordingStatus, Speaker, SpeechOutcome, Status, TranscriptTrack};
+use crate::call::terms::{
+    LostBecause, RecordingFormat, RecordingStatus, RemovedBecause, Speaker, SpeechOutcome, Status,
+    TranscriptTrack,
+};
 use crate::call::{
-    Call, CallCommand, CallEvent, CarrierEventReceived, CostRecorded, DigitsGathered, Disposition,
-    DtmfReceived, LineTranscribed, RecordingAvailable, RecordingLost, SpeechEnded,
+    Call, CallCommand, CallEvent, CallRefusal, CarrierEventReceived, CostRecorded, DigitsGathered,
+    Disposition, DtmfReceived, LineTranscribed, RecordingAvailable, RecordingLost, RecordingNotStored,
+    RecordingRemoved, RecordingStored, SpeechEnded, StoredFile,
 };
 use crate::money::Money;
 use crate::testing::calls::*;
-use crate::testing::scenario::{Scenario, Then};
+use crate::testing::scenario::{Scenario, Then, scenario};
 
 fn recorded() -> Scenario<Call> {
     let mut wish = queue();
@@ -52,6 +56,7 @@ fn a_recording_saved_after_the_end_is_kept() {
         url_expires_at: Some(at(632)),
         format: Some(RecordingFormat::Mp3),
         duration_ms: Some(30_000),
+        channels: Some(2),
         at: at(35),
     };
     assert_eq!(then.facts()[1..], [fact.into()]);
@@ -85,6 +90,58 @@ fn a_lost_recording_takes_nothing_back_that_can_be_fetched() {
     let then = recorded().after([line.says(recording_saved(), 35)]).when(lost);
     assert_eq!(then.state().recording, Some(RecordingStatus::Available));
     then.then_types(["call.carrier_event_received"]);
+}
+
+fn stored(n: u128, object: &str) -> CallCommand {
+    let file = StoredFile {
+        object: object.to_owned(),
+        bytes: 104,
+        sha256: "0".repeat(64).into(),
+        content_type: "audio/mpeg".to_owned(),
+        key: None,
+    };
+    let recording_id = Some("recording-1".to_owned());
+    let stored = RecordingStored { effect_id: id(n), recording_id, file, channels: Some(2), at: at(40) };
+    CallCommand::StoreRecording(Box::new(stored))
+}
+
+fn removed(object: &str) -> CallCommand {
+    let (because, at) = (RemovedBecause::Erased, at(50));
+    CallCommand::RemoveRecording(RecordingRemoved { object: object.to_owned(), because, at })
+}
+
+#[test]
+fn a_file_is_stored_once_after_the_end_and_removed_once() {
+    let line = Line::dialled();
+    let over = recorded().after([line.hung_up(32), line.says(recording_saved(), 35), stored(70, "a")]);
+    assert_eq!(over.state().stored_file("a").map(|file| file.bytes), Some(104));
+    over.clone().when(stored(70, "a")).then([]);
+    over.clone().when(removed("b")).then([]);
+    let gone = over.when(removed("a"));
+    let gone = gone.then_types(["call.recording_removed"]).and();
+    assert_eq!(gone.state().stored_file("a"), None);
+    gone.clone().when(removed("a")).then([]);
+    // the same attempt, told late, brings nothing back
+    gone.when(stored(70, "a")).then([]);
+}
+
+#[test]
+fn a_recording_that_was_given_up_stays_available_at_the_carrier() {
+    let line = Line::dialled();
+    let lost = RecordingNotStored {
+        effect_id: id(71),
+        recording_id: None,
+        because: LostBecause::TooLarge,
+        attempts: 1,
+        at: at(40),
+    };
+    let then =
+        recorded().after([line.says(recording_saved(), 35)]).when(CallCommand::GiveUpRecording(lost.clone()));
+    assert_eq!(then.state().recording, Some(RecordingStatus::Available));
+    let again = then.then([lost.clone().into()]).and();
+    again.clone().when(CallCommand::GiveUpRecording(lost)).then([]);
+    again.when(stored(71, "a")).then([]);
+    scenario::<Call>().when(stored(72, "a")).then_refused(CallRefusal::Unknown);
 }
 
 #[test]

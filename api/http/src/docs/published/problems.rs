@@ -19,6 +19,8 @@ const NAMES_MORE: [&str; 6] = [
     "eraseSubject",
     "exportSubject",
 ];
+/// Operations whose right is a token in their path.
+const SIGNED: [&str; 2] = ["downloadObject", "uploadObject"];
 /// Operations that need a model's answer.
 const ASKS_A_MODEL: [&str; 2] = ["converse", "sendMessage"];
 
@@ -78,6 +80,15 @@ fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     }
     if has_parameter("If-Match") {
         statuses.push(412);
+    }
+    if SIGNED.contains(&id) {
+        statuses.push(403);
+    }
+    if id == "downloadObject" {
+        statuses.push(416);
+    }
+    if id == "uploadObject" {
+        statuses.push(409);
     }
     if ASKS_A_MODEL.contains(&id) {
         statuses.push(502);
