@@ -147,5 +147,6 @@ async fn while_one_of_three_is_killed_frozen_or_cut_off_the_others_lose_and_doub
     let ledger = carrier.shutdown().await;
     let history = History::read(&options).await?;
     verify(&history, &ledger, &calls, &[placed, more].concat())?;
-    check_views(&options).await
+    check_views(&options).await?;
+    Ok(())
 }
