@@ -2,14 +2,13 @@
 import { html, useState } from '../lib/html.js';
 import { page } from '../lib/api.js';
 import { useList } from '../lib/load.js';
-import { link, setQuery } from '../lib/router.js';
+import { go, link, setQuery } from '../lib/router.js';
 import { may } from '../lib/session.js';
 import { moment } from '../lib/format.js';
 import { Page, Section, Shown } from '../ui/parts.js';
 import { Text } from '../ui/form.js';
 import { Dialog } from '../ui/dialog.js';
 import { Table } from '../ui/table.js';
-import { go } from '../lib/router.js';
 import { Customer } from './customers/customer.js';
 import { CustomerForm } from './customers/form.js';
 

@@ -21,7 +21,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::super::commands::{AsProblem, problem};
 use super::super::customers::hubspot::{Account, apply};
 use crate::backend::{Backend, DEFAULT_CLIENT, hubspot_settings, secret_place};
-use crate::problem::{ApiError, Problem};
+use crate::problem::{ApiError, Code, Problem};
 use crate::{RawBody, RequestContext};
 
 const PROVIDER: &str = hubspot_settings::PROVIDER;
@@ -46,7 +46,7 @@ pub(crate) async fn take_hubspot_webhook(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
-    measured(take(DEFAULT_CLIENT, &http, &body, &request, &backend)).await
+    measured(take(None, &http, &body, &request, &backend)).await
 }
 
 /// Receive a webhook from a client's own HubSpot app.
@@ -69,7 +69,7 @@ pub(crate) async fn take_clients_hubspot_webhook(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     let client = client.parse().map_err(|_| ApiError::not_found("client"))?;
-    measured(take(client, &http, &body, &request, &backend)).await
+    measured(take(Some(client), &http, &body, &request, &backend)).await
 }
 
 async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Result<HttpResponse, ApiError> {
@@ -96,13 +96,21 @@ fn counted(outcome: &'static str) {
 
 /// Takes a batch. Returns whether any of it was new.
 async fn take(
-    client: ClientId,
+    own: Option<ClientId>,
     http: &HttpRequest,
     body: &[u8],
     request: &RequestContext,
     backend: &Backend,
 ) -> Result<bool, ApiError> {
-    let (account, secrets) = account(client, backend).await?;
+    let client = own.unwrap_or(DEFAULT_CLIENT);
+    let found = account(client, backend).await?;
+    let (account, secrets) = found.ok_or_else(|| match own {
+        Some(_) => ApiError::not_found("HubSpot account"),
+        None => ApiError::new(
+            Code::CarrierNotConfigured,
+            "set a HubSpot account: PATCH /api/v1/auth/providers/crm",
+        ),
+    })?;
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes());
     let uri = format!("{}{}", request.public_url().trim_end_matches('/'), http.uri());
     let parts = SignedParts {
@@ -165,19 +173,18 @@ async fn take(
     Ok(new || applied.contains(&true))
 }
 
-/// The client's account with HubSpot, and its client secrets with commas between them.
-async fn account(client: ClientId, backend: &Backend) -> Result<(Account, String), ApiError> {
+/// The client's account with HubSpot, and its client secrets with commas between them; `None` without an account.
+async fn account(client: ClientId, backend: &Backend) -> Result<Option<(Account, String)>, ApiError> {
     let stream = account_stream(client, ProviderKind::Crm);
     let mut session = Session::<ProviderAccount>::new(backend.runtime.clone(), stream);
     session.refresh().await.map_err(problem)?;
-    let none = || ApiError::not_found("HubSpot account: set one by PATCH /api/v1/auth/providers/crm");
-    let (terms, sealed) = session.state().current().ok_or_else(none)?;
+    let Some((terms, sealed)) = session.state().current() else { return Ok(None) };
     let mapping = Mapping::of(&terms.settings).unwrap_or_default();
     let portal = terms.settings.get(hubspot_settings::PORTAL_ID).and_then(|id| id.parse().ok());
     let place = secret_place(client, ProviderKind::Crm);
     let secret = backend.vault.open(client, &place, sealed).await.map_err(ApiError::unavailable)?;
     let secret = String::from_utf8(secret).map_err(ApiError::internal)?;
-    Ok((Account { mapping, portal }, secret))
+    Ok(Some((Account { mapping, portal }, secret)))
 }
 
 fn context(backend: &Backend, client: ClientId, request: &RequestContext) -> CommandContext {

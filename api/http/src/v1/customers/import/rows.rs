@@ -97,12 +97,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet, String> {
         rows: Vec::new(),
     };
     let mut record = StringRecord::new();
+    let mut lines = Lines { text: text.as_bytes(), at: 0, line: 1 };
     loop {
-        let line = reader.position().line();
+        let line = lines.at(reader.position().byte());
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(sheet),
             Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
                 if record.len() > fields.len() {
                     let why = format!("has {} cells, but there are {} columns", record.len(), fields.len());
                     sheet.rows.push(Err((line, why)));
@@ -110,14 +110,34 @@ pub(super) fn read(bytes: &[u8]) -> Result<Sheet, String> {
                     sheet.rows.push(Ok(row(line, &record, &fields)));
                 }
             }
-            Err(error) => {
-                let line = error.position().map_or(line, csv::Position::line);
+            Err(_) => {
                 sheet.rows.push(Err((line, "cannot be read as CSV".to_owned())));
             }
         }
         if sheet.rows.len() > MAX_ROWS {
             return Err(format!("at most {MAX_ROWS} lines are taken at once: split the file"));
         }
+    }
+}
+
+/// Counts lines as editors do. The reader's own count is one behind where lines end in CR and LF.
+struct Lines<'t> {
+    text: &'t [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the record that begins at this byte or after line ends that stand there. Bytes only grow.
+    fn at(&mut self, byte: u64) -> u64 {
+        let byte = usize::try_from(byte).unwrap_or(usize::MAX);
+        while let Some(next) = self.text.get(self.at)
+            && (self.at < byte || matches!(next, b'\r' | b'\n'))
+        {
+            self.line += u64::from(*next == b'\n');
+            self.at += 1;
+        }
+        self.line
     }
 }
 
