@@ -27,9 +27,8 @@ pub const BATCH: usize = 8_192;
 pub enum Stage {
     /// Comparing what the target holds already with the source.
     Comparing,
+    /// Writing events, and reading back what was written.
     Copying,
-    /// Reading back what was written.
-    Proving,
     /// Carrying over the signed heads and their tree.
     Sealing,
 }
@@ -147,26 +146,32 @@ pub async fn copy_log(
     };
     let agreed = compare(source, &copy, log, before, batch, watch).await?;
 
-    let mut tree = agreed.clone();
+    let (mut tree, mut proven) = (agreed.clone(), agreed);
     let mut pages = Pages::read(source, log, before, end, batch);
     while let Some(page) = pages.next().await.map_err(of_source(tree.size()))? {
-        let written = target.write(&page.events).await;
-        written.map_err(|error| LogCopyError::Write { first: tree.size() + 1, error })?;
+        // what was written before is read back while this is written
+        let mut written = Pages::read(&copy, log, proven.size(), tree.size(), batch);
+        let done = target.write(&page.events).await;
+        done.map_err(|error| LogCopyError::Write { first: tree.size() + 1, error })?;
+        prove(&mut written, &mut proven).await?;
         page.leaves.iter().for_each(|leaf| tree.push(*leaf));
         watch.at(Stage::Copying, tree.size() - before, end - before);
     }
-
-    let mut proven = agreed;
-    let mut pages = Pages::read(&copy, log, before, end, batch);
-    while let Some(page) = pages.next().await.map_err(of_target(proven.size()))? {
-        page.leaves.iter().for_each(|leaf| proven.push(*leaf));
-        watch.at(Stage::Proving, proven.size() - before, end - before);
-    }
+    prove(&mut Pages::read(&copy, log, proven.size(), end, batch), &mut proven).await?;
     if proven.root() != tree.root() {
         return Err(LogCopyError::Roots { events: end });
     }
     let now = source.head().await.map_err(of_source(end))?.0;
     Ok(Copied { log: Some(log), events: end, before, root: tree.root(), grown: now.saturating_sub(end) })
+}
+
+/// Adds what was read back to the tree over it.
+async fn prove(written: &mut Pages, proven: &mut Frontier) -> Result<(), LogCopyError> {
+    let failed = |after: u64| move |error| LogCopyError::Target { after, error };
+    while let Some(page) = written.next().await.map_err(failed(proven.size()))? {
+        page.leaves.iter().for_each(|leaf| proven.push(*leaf));
+    }
+    Ok(())
 }
 
 /// Compares the first `upto` events of both logs. Answers the tree over them.

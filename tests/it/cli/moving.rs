@@ -1,6 +1,7 @@
 //! The log, its seals and the keys, moved from one machine to servers.
 
 mod killed;
+mod memory;
 
 use std::path::Path;
 

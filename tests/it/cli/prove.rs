@@ -10,7 +10,7 @@ use domain::ports::event_store::Expected;
 use domain::testing::ids::sequential;
 use fake_kurrentdb::{AppendFault, FakeKurrentDb, Settings};
 use serde_json::Value;
-use sqlx::ConnectOptions as _;
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Executor as _};
 
 use super::run::{Run, database, voxledger, with_key};
 
@@ -124,6 +124,12 @@ async fn what_cannot_be_reached_or_used_is_told_with_what_to_do() -> Result<()> 
         let failed = prove(&away, &[])?.failed().complains("cannot").complains(&nobody);
         ensure!(!failed.err.contains("s3cret") && !failed.err.contains("panicked"), "{failed:#?}");
     }
+    let narrow = database().await;
+    let options = narrow.parse::<sqlx::postgres::PgConnectOptions>()?;
+    let name = options.get_database().context("a database")?.to_owned();
+    let mut owner = options.connect().await?;
+    owner.execute(AssertSqlSafe(format!("REVOKE CREATE ON DATABASE {name} FROM voxledger"))).await?;
+    prove(&narrow, &[])?.failed().complains("the role needs CREATE on the database").complains("grant it");
     let login = Some(("ops".to_owned(), "right".to_owned()));
     let guarded = FakeKurrentDb::start_with(Settings { login, ..Settings::default() }).await?;
     let place = guarded.socket(0).context("a socket")?;

@@ -43,7 +43,6 @@ fn word(stage: Stage) -> &'static str {
     match stage {
         Stage::Comparing => "comparing",
         Stage::Copying => "copying",
-        Stage::Proving => "reading back",
         Stage::Sealing => "carrying seals over",
     }
 }
