@@ -1,5 +1,6 @@
 //! Endpoint to which a file is uploaded by its signed URL.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -13,7 +14,9 @@ use domain::ports::objects::{ObjectError, ObjectKey, ObjectLabels, ObjectWriter}
 use domain::upload::{UploadPresigned, UploadRefusal};
 use futures::StreamExt as _;
 use serde::Serialize;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, Schema, SchemaFormat, Type};
+use utoipa::openapi::{ObjectBuilder, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 use super::super::commands::{AsProblem, context_of, problem};
 use super::{forged, granted};
@@ -37,6 +40,24 @@ pub(crate) struct UploadedView {
     /// SHA-256 of the file in hexadecimal.
     #[schema(pattern = "^[0-9a-f]{64}$")]
     sha256: String,
+}
+
+/// The body of an upload in the OpenAPI document.
+#[derive(Debug)]
+pub(crate) enum FileBytes {}
+
+impl PartialSchema for FileBytes {
+    fn schema() -> RefOr<Schema> {
+        let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        let bytes = ObjectBuilder::new().schema_type(Type::String).format(Some(binary));
+        bytes.description(Some("The bytes of a file")).into()
+    }
+}
+
+impl ToSchema for FileBytes {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("FileBytes")
+    }
 }
 
 impl AsProblem for UploadRefusal {
@@ -81,7 +102,7 @@ fn of_store(error: ObjectError) -> ApiError {
 /// there is none of it.
 #[utoipa::path(put, path = "/api/v1/objects/{token}", tag = "files", operation_id = "uploadObject", security(()),
     params(("token" = String, Path, description = "Signed token, from a URL that this node gave out")),
-    request_body(content = String, content_type = "application/octet-stream", description = "The file"),
+    request_body(content = FileBytes, content_type = "application/octet-stream", description = "The file"),
     responses((status = 200, description = "The file is stored", body = Enveloped<UploadedView>), Problem))]
 #[put("/objects/{token}")]
 pub(crate) async fn upload_object(
