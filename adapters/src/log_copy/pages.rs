@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use domain::envelope::{Position, Recorded};
 use domain::merkle::{Entry, Hash, leaf_hash};
-use domain::ports::event_store::{EventStore, ReadError};
+use domain::ports::event_store::{EventStore, MAX_PAGE_BYTES, ReadError};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 /// Pages that may wait, besides the one that is taken and the one that is read.
 const AHEAD: usize = 1;
+
+/// Events of the first page, whose size nobody knows.
+const FIRST: usize = 64;
 
 /// Consecutive events, and the hashes of their leaves.
 #[derive(Debug)]
@@ -38,10 +41,14 @@ impl Pages {
         let (send, pages) = mpsc::channel(AHEAD);
         let store = store.clone();
         let reader = tokio::spawn(async move {
+            let mut fitting = FIRST;
             while after < upto {
                 let left = usize::try_from(upto - after).unwrap_or(usize::MAX).min(limit.max(1));
-                let page = page(&*store, log, after, left).await;
-                after += page.as_ref().map_or(0, |page| page.events.len() as u64);
+                let page = page(&*store, log, after, left.min(fitting)).await;
+                if let Ok(page) = &page {
+                    after += page.events.len() as u64;
+                    fitting = fitting_in_a_page(&page.events);
+                }
                 let over = page.is_err();
                 // nobody takes pages any more, or there are no more
                 if send.send(page).await.is_err() || over {
@@ -65,6 +72,12 @@ impl Drop for Pages {
     fn drop(&mut self) {
         self.reader.abort();
     }
+}
+
+/// How many events like these fill a page. A store that is asked for more than a page takes reads ahead in vain.
+fn fitting_in_a_page(events: &[Recorded]) -> usize {
+    let bytes: usize = events.iter().map(|event| event.payload.len() + event.metadata.len()).sum();
+    MAX_PAGE_BYTES * events.len() / bytes.max(1) + 1
 }
 
 async fn page(store: &dyn EventStore, log: Uuid, after: u64, limit: usize) -> Result<Page, ReadError> {

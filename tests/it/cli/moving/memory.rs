@@ -15,7 +15,7 @@ use super::{database, sqlite};
 
 /// The log is this large, in MiB; a copy may hold a few pages of 16 MiB, buffers and caches.
 const LOG: u64 = 400;
-const MOST: u64 = 220;
+const MOST: u64 = 330;
 
 async fn fill(address: &str) -> Result<()> {
     let log = EventLog::open(&address.parse()?).await?;
