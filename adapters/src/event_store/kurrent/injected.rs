@@ -15,6 +15,7 @@ pub(super) struct LostAnswer {
 }
 
 /// What a test does to the appends of a batch.
+#[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "only a test makes them"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Injection {
     /// They are not made, and say so.
