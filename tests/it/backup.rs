@@ -14,6 +14,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sqlx::{Connection as _, SqliteConnection};
 use tests::client::Api;
+use tests::folders::copy_folder;
 use tests::history::History;
 use tests::random::SeededRandom;
 use tests::server::{Server, ServerOptions, binary};
@@ -200,11 +201,7 @@ fn flip_a_bit(file: &Path) -> Result<()> {
 }
 
 fn copy_all(from: &Path, to: &Path) -> Result<PathBuf> {
-    fs::create_dir_all(to)?;
-    for file in fs::read_dir(from)? {
-        let file = file?;
-        fs::copy(file.path(), to.join(file.file_name()))?;
-    }
+    copy_folder(from, to)?;
     Ok(to.to_owned())
 }
 

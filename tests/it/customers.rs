@@ -110,12 +110,12 @@ async fn a_customer_is_created_found_changed_and_deleted() -> Result<()> {
     assert_eq!(found("").await?, [ann_id]);
     let history = world.api.list_all(&format!("{location}/events")).await?;
     let types: Vec<_> = history.iter().map(|event| text(event, "type")).collect();
-    assert_eq!(types, ["customer.created", "customer.changed", "customer.deleted"]);
+    assert_eq!(types, ["customer.created", "customer.updated", "customer.deleted"]);
     // the name is free again
     create(&world.api, json!({"external_id": "crm-1"})).await?;
     let log = world.api.list_all("/api/v1/audit/log?resource=customer").await?;
     let actions: Vec<_> = log.iter().rev().map(|entry| text(entry, "action")).collect();
-    let (created, changed, deleted) = ("CUSTOMER_CREATED", "CUSTOMER_CHANGED", "CUSTOMER_DELETED");
+    let (created, changed, deleted) = ("CUSTOMER_CREATED", "CUSTOMER_UPDATED", "CUSTOMER_DELETED");
     assert_eq!(actions, [created, created, changed, deleted, created]);
     assert!(!serde_json::to_string(&log)?.contains("Quillfeather"), "no name is in the audit log");
     world.close().await?;

@@ -6,6 +6,7 @@ pub mod client;
 pub mod collector;
 pub mod contract;
 pub mod faketime;
+pub mod folders;
 pub mod history;
 pub mod installation;
 pub mod llm_server;

@@ -11,7 +11,7 @@ use crate::wire::events;
 events! {
     pub enum CustomerEvent {
         Created(CustomerCreated) = "customer.created" v 1,
-        Changed(CustomerChanged) = "customer.changed" v 1,
+        Updated(CustomerUpdated) = "customer.updated" v 1,
         Deleted(CustomerDeleted) = "customer.deleted" v 1,
         /// Another customer was merged into this one.
         Merged(CustomerMerged) = "customer.merged" v 1,
@@ -32,7 +32,7 @@ pub struct CustomerCreated {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct CustomerChanged {
+pub struct CustomerUpdated {
     /// Names of the fields that differ from before.
     pub fields: Vec<String>,
     /// The profile from now on.

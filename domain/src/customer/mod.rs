@@ -7,8 +7,8 @@ mod rules;
 mod tests;
 
 pub use event::{
-    CustomerChanged, CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto,
-    CustomerSeparated, MergeUndone,
+    CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto, CustomerSeparated,
+    CustomerUpdated, MergeUndone,
 };
 pub use profile::{
     Email, MAX_EMAILS, MAX_LANGUAGE, MAX_NAME, MAX_PHONES, NotAnEmail, Profile, ProfileFault, ProfilePatch,

@@ -5,8 +5,8 @@
 //! step may be repeated, so a node that dies in between does no harm.
 
 use super::event::{
-    CustomerChanged, CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto,
-    CustomerSeparated, MergeUndone,
+    CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto, CustomerSeparated,
+    CustomerUpdated, MergeUndone,
 };
 use super::profile::{Profile, ProfileFault, ProfilePatch};
 use crate::aggregate::Aggregate;
@@ -186,7 +186,7 @@ impl Aggregate for Customer {
                     return Ok(vec![]);
                 }
                 profile.check()?;
-                Ok(vec![CustomerChanged { fields, profile, at: *now }.into()])
+                Ok(vec![CustomerUpdated { fields, profile, at: *now }.into()])
             }
             CustomerCommand::Delete { along_with, erasure, now } => {
                 if along_with.is_none() || *along_with != self.merged_into {
@@ -224,7 +224,7 @@ impl Aggregate for Customer {
                 self.created = Some(created.profile.clone());
                 self.profile = Some(created.profile.clone());
             }
-            CustomerEvent::Changed(changed) => self.profile = Some(changed.profile.clone()),
+            CustomerEvent::Updated(updated) => self.profile = Some(updated.profile.clone()),
             CustomerEvent::Deleted(_) => self.deleted = true,
             CustomerEvent::Merged(merged) => {
                 let CustomerMerged { other, with, gained, profile, .. } = merged.clone();

@@ -61,7 +61,7 @@ fn a_customer_is_created_once_and_the_same_request_again_is_no_news() {
 #[test]
 fn a_change_says_what_differs_and_nothing_else_is_a_change() {
     ann().when(change(patch("Ann", &["+12025550101"]))).then_nothing();
-    let changed = CustomerChanged {
+    let changed = CustomerUpdated {
         fields: vec!["phones".to_owned()],
         profile: profile("Ann", &["+12025550101", "+12025550102"]),
         at: at(2),
@@ -144,7 +144,7 @@ fn a_customer_that_was_merged_changes_only_by_the_undo() {
     gone.clone().when(separate(ANN)).then_nothing();
     let back = gone.clone().after([separate(BOB)]);
     back.clone().when(separate(BOB)).then_nothing();
-    back.when(change(patch("Anna", &[]))).then_types(["customer.changed"]);
+    back.when(change(patch("Anna", &[]))).then_types(["customer.updated"]);
     // both are deleted together
     let both = CustomerCommand::Delete { along_with: Some(BOB), erasure: None, now: at(5) };
     gone.when(both).then([CustomerDeleted { erasure: None, at: at(5) }.into()]);
@@ -185,5 +185,5 @@ fn an_erased_profile_is_still_a_customer() {
     let husk = scenario::<Customer>().given([CustomerCreated { profile: erased, at: at(1) }.into()]);
     let profile = husk.state().profile().unwrap();
     assert!(profile.external().is_none() && profile.known_phones().next().is_none());
-    husk.when(change(patch("Anna", &["+12025550102"]))).then_types(["customer.changed"]);
+    husk.when(change(patch("Anna", &["+12025550102"]))).then_types(["customer.updated"]);
 }

@@ -62,7 +62,7 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
         // whoever erases a number or a client's own name reaches the whole customer: with a stream that held
         // something of the person, the stream's own key goes
         (
-            "customer.created" | "customer.changed" | "customer.merged" | "customer.merge_undone",
+            "customer.created" | "customer.updated" | "customer.merged" | "customer.merge_undone",
             field @ ("phones" | "external_id" | "name" | "emails" | "metadata"),
         ) => match field {
             "phones" => SubjectRule::OwnParty,

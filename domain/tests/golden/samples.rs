@@ -16,8 +16,8 @@ use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
 use domain::customer::{
-    CustomerChanged, CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto,
-    CustomerSeparated, Email, MergeUndone, Profile,
+    CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto, CustomerSeparated,
+    CustomerUpdated, Email, MergeUndone, Profile,
 };
 use domain::envelope::{Position, Time, Version};
 use domain::history::{ExportEvent, ExportRequested, HistoryFilter, LogAccepted, LogAnchored, LogEvent};
@@ -393,7 +393,7 @@ pub fn customer() -> Vec<CustomerEvent> {
     let gained = Profile { metadata: None, ..profile("crm-2", "+12025550102") };
     vec![
         CustomerCreated { profile: profile("crm-1", "+12025550101"), at: at(0) }.into(),
-        CustomerChanged {
+        CustomerUpdated {
             fields: vec!["phones".to_owned()],
             profile: profile("crm-1", "+12025550103"),
             at: at(1),

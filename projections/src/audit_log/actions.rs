@@ -285,10 +285,10 @@ audited! {
     // names, numbers and the client's own data are not repeated here
     CustomerEvent of CustomerId by anybody as |_| {
         "customer.created", Created(_) => CUSTOMER_CREATED: done();
-        "customer.changed", Changed(e) => CUSTOMER_CHANGED: made(json!({"fields": e.fields}));
+        "customer.updated", Updated(e) => CUSTOMER_UPDATED: made(json!({"fields": e.fields}));
         "customer.deleted", Deleted(e) => CUSTOMER_DELETED:
             e.erasure.map_or_else(done, |job| made(json!({"erasure": job.to_string()})));
-        "customer.merged", Merged(e) => CUSTOMERS_MERGED: made(json!({"other_id": e.other.to_string()}));
+        "customer.merged", Merged(e) => CUSTOMER_MERGED: made(json!({"other_id": e.other.to_string()}));
         "customer.merge_undone", MergeUndone(e) => CUSTOMER_MERGE_UNDONE:
             made(json!({"other_id": e.other.to_string()}));
     }

@@ -111,6 +111,7 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     let account = |last4| json!({"provider": "telnyx", "key_last4": last4, "settings": {"connection_id": "1900000000000000001"}});
     let menu = json!({"type": "ivr_menu", "id": "ivrm_01je7pmavwfmf8m00000000002"});
     let agent = "agt_01je7pmavwfmf8m00000000003";
+    let other_customer = json!({"other_id": "cus_01je7pmavwfmf8m0000000000z"});
     let call = |action, after: Value| (action, "call", own("call"), Value::Null, after, None);
     let webhook =
         |action, before: Value, after: Value| (action, "webhook_endpoint", own("whe"), before, after, IP);
@@ -238,6 +239,18 @@ fn every_action_shows_what_was_done_and_nothing_else() {
             json!({"by": "call_01jd0xq8v4e5vsknk084sn02q7"}),
             none,
         ),
+        ("CUSTOMER_CREATED", "customer", own("cus"), no.clone(), no.clone(), none),
+        ("CUSTOMER_UPDATED", "customer", own("cus"), no.clone(), json!({"fields": ["phones"]}), none),
+        (
+            "CUSTOMER_DELETED",
+            "customer",
+            own("cus"),
+            no.clone(),
+            json!({"erasure": "prv_01je7pmavwfmf8m00000000011"}),
+            none,
+        ),
+        ("CUSTOMER_MERGED", "customer", own("cus"), no.clone(), other_customer.clone(), none),
+        ("CUSTOMER_MERGE_UNDONE", "customer", own("cus"), no.clone(), other_customer, none),
         webhook("WEBHOOK_CREATED", no.clone(), endpoint),
         webhook("WEBHOOK_UPDATED", json!({"enabled": true}), json!({"enabled": false})),
         webhook(

@@ -202,7 +202,7 @@ impl View for Customers {
     const NAME: &'static str = "customers";
     const FOLDS: bool = true;
     const PERSONAL: Option<&'static [&'static str]> =
-        Some(&["customer.created", "customer.changed", "customer.merged", "customer.merge_undone"]);
+        Some(&["customer.created", "customer.updated", "customer.merged", "customer.merge_undone"]);
     type Row = CustomerRow;
     type Fact = CustomerEvent;
 
@@ -250,9 +250,9 @@ impl CustomerRow {
         let view = &mut self.view;
         match fact {
             CustomerEvent::Created(_) => {}
-            CustomerEvent::Changed(changed) => {
-                view.set(changed.profile);
-                view.updated_at = changed.at;
+            CustomerEvent::Updated(updated) => {
+                view.set(updated.profile);
+                view.updated_at = updated.at;
             }
             CustomerEvent::Merged(merged) => {
                 let external_id = merged.gained.external_id.and_then(|id| id.shown(String::clone));

@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Result, ensure};
 use serde_json::json;
 use tests::client::Api;
+use tests::folders::copy_folder;
 use tests::server::{Server, ServerOptions, binary};
 
 use super::run::voxledger;
@@ -15,10 +16,7 @@ use super::run::voxledger;
 fn copy(from: &Path, to: &Path) -> Result<ServerOptions> {
     fs::create_dir(to)?;
     fs::set_permissions(to, Permissions::from_mode(0o700))?;
-    for file in fs::read_dir(from)? {
-        let file = file?;
-        fs::copy(file.path(), to.join(file.file_name()))?;
-    }
+    copy_folder(from, to)?;
     Ok(ServerOptions::embedded(to))
 }
 

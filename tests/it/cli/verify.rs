@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _, Row as _, SqliteConnection};
 use tests::client::Api;
+use tests::folders::copy_folder;
 use tests::server::{Server, ServerOptions};
 use tests::until::{SOON, until};
 
@@ -29,11 +30,7 @@ pub(super) async fn write(server: &Server, from: u32, count: u32) -> Result<Valu
 }
 
 pub(super) fn copy(from: &Path, to: &Path) -> Result<ServerOptions> {
-    fs::create_dir_all(to)?;
-    for file in fs::read_dir(from)? {
-        let file = file?;
-        fs::copy(file.path(), to.join(file.file_name()))?;
-    }
+    copy_folder(from, to)?;
     Ok(ServerOptions::embedded(to))
 }
 

@@ -221,7 +221,7 @@ async fn rebuilt_customers_are_the_same_and_old_ones_leave_nothing(world: World)
     assert_eq!(world.views.customers_with(client(1), &key, 100).await.unwrap().len(), 29);
     // written again, a row is found once
     let patch = ProfilePatch { phones: Some(vec![OTHER.parse().unwrap()]), ..ProfilePatch::default() };
-    let changed = domain::customer::CustomerChanged {
+    let changed = domain::customer::CustomerUpdated {
         fields: vec!["phones".to_owned()],
         profile: patch.on(&Profile::default()),
         at: at(40),
