@@ -26,7 +26,7 @@ pub(crate) use postgres_probe::probe_postgres;
 pub(crate) use roles::exempt_from_row_security;
 pub use roles::{grant_appending, role_exempt_from_row_security, role_that_can_alter_the_log};
 pub use scratch::ScratchSchema;
-pub(crate) use server_limit::limited;
+pub(crate) use server_limit::{FROZEN_TRANSACTION, limited};
 pub use settle::settle;
 pub use sqlite_file::{FileLost, OpenFile, is_damaged, probe_sqlite};
 pub(crate) use sqlite_file::{connection_survives, pool_options, rescue};

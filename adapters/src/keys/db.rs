@@ -9,8 +9,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
 use crate::database::{
-    Database, MigrationError, Part, in_words, migrate_postgres, migrate_sqlite, pool_options, probe_postgres,
-    probe_sqlite, rescue,
+    Database, FROZEN_TRANSACTION, MigrationError, Part, in_words, migrate_postgres, migrate_sqlite,
+    pool_options, probe_postgres, probe_sqlite, rescue,
 };
 use uuid::Uuid;
 
@@ -65,7 +65,11 @@ impl KeysDb {
                 Ok(Self::Sqlite(pool.connect_with(options).await?))
             }
             Database::Postgres(url) => {
-                let options = url.options()?.disable_statement_logging().application_name("voxledger-keys");
+                let options = url
+                    .options()?
+                    .disable_statement_logging()
+                    .application_name("voxledger-keys")
+                    .options([FROZEN_TRANSACTION]);
                 migrate_postgres(options.clone(), Part::Keys).await?;
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
                 Ok(Self::Postgres(pool.connect_with(options).await?))

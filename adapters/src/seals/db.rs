@@ -9,8 +9,8 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
 use crate::database::{
-    Database, MigrationError, Part, migrate_postgres, migrate_sqlite, pool_options, probe_postgres,
-    probe_sqlite, rescue,
+    Database, FROZEN_TRANSACTION, MigrationError, Part, migrate_postgres, migrate_sqlite, pool_options,
+    probe_postgres, probe_sqlite, rescue,
 };
 
 /// How long to wait for a connection, or for a lock that another process holds.
@@ -67,7 +67,11 @@ impl SealsDb {
                 Ok(Self::Sqlite(pool.connect_with(options).await?))
             }
             Database::Postgres(url) => {
-                let options = url.options()?.disable_statement_logging().application_name("voxledger-seals");
+                let options = url
+                    .options()?
+                    .disable_statement_logging()
+                    .application_name("voxledger-seals")
+                    .options([FROZEN_TRANSACTION]);
                 let pool = PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(ACQUIRE);
                 Ok(Self::Postgres(pool.connect_with(options).await?))
             }

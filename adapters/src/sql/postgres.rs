@@ -31,9 +31,10 @@ const ACQUIRE: Duration = Duration::from_secs(3);
 const WAITING: usize = 4_096;
 /// A connection idle for less than this is used without a test.
 const TRUSTED: Duration = Duration::from_secs(1);
-/// Begins a transaction of background work. Settings hold for the transaction only, so it works behind a pooler.
+/// Begins a transaction of background work. Settings hold for the transaction only, so it works behind a pooler. A node
+/// that stands still inside one loses it after as long as a lease lasts: its row locks would keep others from taking over.
 const BEGIN: &str = "BEGIN; SET LOCAL voxledger.client = 'system'; SET LOCAL synchronous_commit = off; \
-                     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '60s'";
+                     SET LOCAL statement_timeout = '60s'; SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// Sizes of a store's connection pools.
 #[derive(Debug, Clone, Copy)]

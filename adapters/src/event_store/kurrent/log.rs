@@ -35,7 +35,7 @@ pub(super) struct Log {
 /// go away without ending it.
 #[derive(Debug)]
 struct Questions {
-    /// Counts the askers.
+    /// Number of readers who have asked so far.
     asked: AtomicU64,
     wake: Notify,
     /// Everybody up to this number has the answer.

@@ -38,7 +38,7 @@ async fn a_call_reads_as_its_events_say(world: World) {
     let wanted = serde_json::json!({
         "id": call(1).to_string(), "direction": "outbound", "status": "ended",
         "from": "+12026000001", "to": "+12025000001",
-        "agent_id": null, "ivr_session_id": null, "conversation_id": null,
+        "agent_id": null, "customer_id": null, "ivr_session_id": null, "conversation_id": null,
         "provider": "telnyx", "provider_call_id": "v3:control-1-MgjWHmtNQh0qSbTbO2YqyOF0h",
         "created_at": "2026-01-01T00:00:00.010000Z", "ringing_at": "2026-01-01T00:00:02.010000Z",
         "answered_at": "2026-01-01T00:00:05.010000Z", "ended_at": "2026-01-01T00:00:30.010000Z",
