@@ -52,7 +52,8 @@ async fn busiest(database: &PgPool, members: &[Member]) -> Result<usize> {
     (0..members.len()).max_by_key(|&n| count(&members[n])).context("a member")
 }
 
-/// Waits until the others do all the work and a call that comes in is answered. Says how long that took.
+/// Waits until the others do all the work and a call that comes in is answered. Says how long that took. A node that does
+/// not answer still gets its share of the webhooks, which come again at another node once the carrier has waited.
 async fn others_take_over(
     carrier: &FakeTelnyx,
     database: &PgPool,
@@ -63,7 +64,7 @@ async fn others_take_over(
     let name = &members[gone].name;
     owned_by(database, TAKE_OVER, |owner| owner != name).await?;
     let heir = &members[(gone + 1) % members.len()];
-    answers(carrier, heir, TAKE_OVER.saturating_sub(since.elapsed())).await?;
+    answers(carrier, heir, SOON).await?;
     Ok(since.elapsed())
 }
 
@@ -134,7 +135,9 @@ async fn while_one_of_three_is_killed_frozen_or_cut_off_the_others_lose_and_doub
         dialler(&apis[0], 1, &over),
         dialler(&apis[1], 2, &over),
     );
-    println!("taken over within {:?}", took?);
+    let took = took?;
+    println!("taken over within {took:?}");
+    ensure!(took[0].1 <= TAKE_OVER, "the work of a node that was killed waited for {:?}", took[0].1);
 
     let calls = until_settled(&members[0].api, &carrier).await?;
     for member in &members[1..] {

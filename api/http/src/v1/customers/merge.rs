@@ -81,7 +81,11 @@ pub(in super::super) async fn merge(
     let merged = stays.execute(&take, context, None).await;
     if let Err(CommandError::Refused(_)) = &merged {
         let back = CustomerCommand::Separate { from: id, now };
-        goes.execute(&back, context, None).await.map_err(problem)?;
+        let back = goes.execute(&back, context, None).await.map_err(problem)?;
+        // whoever reads after the refusal finds the other one as it was
+        if let Some(position) = back.position {
+            backend.caught_up(position).await;
+        }
     }
     merged.map_err(problem)
 }
