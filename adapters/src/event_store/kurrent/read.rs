@@ -48,7 +48,12 @@ pub(super) async fn rows(
     upto: Position,
     limit: usize,
 ) -> Result<Vec<Result<Recorded, Unreadable>>, ReadError> {
-    let newest = log.numbering.newest().map_or(Position::START, |newest| newest.position).min(upto);
+    let numbered = || log.numbering.newest().map_or(Position::START, |newest| newest.position);
+    if numbered() < Position(after.0.saturating_add(limit as u64)).min(upto) {
+        // what another node appended and sealed is not missing because this one is behind
+        log.catch_up().await?;
+    }
+    let newest = numbered().min(upto);
     let left = usize::try_from(newest.0.saturating_sub(after.0)).unwrap_or(usize::MAX).min(limit);
     let entries = log.replica.after(after, left).await.map_err(|error| replica(&error))?;
     let Some(first) = entries.first() else { return Ok(Vec::new()) };

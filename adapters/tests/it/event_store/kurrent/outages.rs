@@ -4,8 +4,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use adapters::event_store::EventLog;
 use domain::envelope::{Position, Version};
-use domain::ports::event_store::{AppendError, Appended, EventStore, Expected};
+use domain::ports::event_store::{AppendError, Appended, EventStore, Expected, LogTable};
 use domain::testing::ids::sequential;
 use fake_kurrentdb::AppendFault;
 use futures::future::join_all;
@@ -221,4 +222,25 @@ fn a_subscription_that_the_server_ends_cleanly_is_replaced() {
         assert_eq!(log(&store).await.len(), 2);
     });
     runtime.shutdown_background();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_waits_for_what_this_node_has_not_numbered_yet() {
+    let server = server().await;
+    let (writer, audited) = (open(&server).await, EventLog::Kurrent(Arc::new(open(&server).await)));
+    server.faults().stall_subscriptions(true);
+    let of = stream(1);
+    let append = writer.append(&of, Expected::NoStream, vec![event(1)]);
+    let audit = async {
+        while stored(&server) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let rows = audited.rows(Position::START, Position(1), 100);
+        let flow = async { server.faults().stall_subscriptions(false) };
+        // the rows are asked for first
+        tokio::join!(rows, flow).0
+    };
+    let (appended, rows) = tokio::join!(append, audit);
+    assert_eq!(appended.unwrap().last_position, Position(1));
+    assert_eq!(rows.unwrap().len(), 1, "sealed by the other node, and no hole");
 }
