@@ -184,7 +184,7 @@ async fn what_is_not_signed_by_hubspot_or_no_batch_is_refused() -> Result<()> {
     let world = World::start().await?;
     let (now, one) = (unix_now() * 1_000, serde_json::to_vec(&[event("contact.creation", 1, 0, json!({}))])?);
     let none = send(&world, PATH, SECRET, now, &one).await?;
-    assert_eq!((none.status, none.code()), (503, "carrier_not_configured"));
+    assert_eq!((none.status, none.code()), (404, "not_found"));
     world.close().await?;
 
     let world = with_account().await?;

@@ -21,7 +21,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use super::super::commands::{AsProblem, problem};
 use super::super::customers::hubspot::{Account, apply};
 use crate::backend::{Backend, DEFAULT_CLIENT, hubspot_settings, secret_place};
-use crate::problem::{ApiError, Code, Problem};
+use crate::problem::{ApiError, Problem};
 use crate::{RawBody, RequestContext};
 
 const PROVIDER: &str = hubspot_settings::PROVIDER;
@@ -104,13 +104,7 @@ async fn take(
 ) -> Result<bool, ApiError> {
     let client = own.unwrap_or(DEFAULT_CLIENT);
     let found = account(client, backend).await?;
-    let (account, secrets) = found.ok_or_else(|| match own {
-        Some(_) => ApiError::not_found("HubSpot account"),
-        None => ApiError::new(
-            Code::CarrierNotConfigured,
-            "set a HubSpot account: PATCH /api/v1/auth/providers/crm",
-        ),
-    })?;
+    let (account, secrets) = found.ok_or_else(|| ApiError::not_found("HubSpot account"))?;
     let header = |name: &str| http.headers().get(name).map(|value| value.as_bytes());
     let uri = format!("{}{}", request.public_url().trim_end_matches('/'), http.uri());
     let parts = SignedParts {
