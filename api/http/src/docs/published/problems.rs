@@ -11,13 +11,14 @@ use crate::problem::Code;
 /// Reads of results that may not be ready yet.
 const LATER: [&str; 2] = ["downloadExport", "getSubjectExport"];
 /// Operations that refer to something besides the resource in their path, which may not exist.
-const NAMES_MORE: [&str; 6] = [
+const NAMES_MORE: [&str; 7] = [
     "converse",
     "getLatestCheckpoint",
     "proveConsistency",
     "proveInclusion",
     "eraseSubject",
     "exportSubject",
+    "takeHubspotWebhook",
 ];
 /// Operations whose right is a token in their path.
 const SIGNED: [&str; 2] = ["downloadObject", "uploadObject"];
