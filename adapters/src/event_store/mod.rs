@@ -52,6 +52,18 @@ pub enum OpenError {
     Schema(#[from] crate::database::MigrationError),
 }
 
+/// Why events cannot be copied into a database.
+enum CopyFailure {
+    Refused(domain::ports::log_target::WriteError),
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for CopyFailure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
 /// Why copied events clash with what a target holds.
 fn taken(events: &[domain::envelope::Recorded]) -> String {
     let [first, last] =

@@ -27,9 +27,8 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use command::{Cli, Command};
 
-/// Takes less processor time than glibc's `malloc`, above all when threads free what others allocated. Features of the crate:
-/// `no_thp`, because with huge pages an idle node held 50 MB more. Not `override`, by which SQLite would use it, too: a
-/// process that also preloads a library (libfaketime) crashes at start.
+/// Features of the crate: `no_thp`, because with huge pages an idle node held 50 MB more. Not `override`, by which SQLite
+/// would use it, too: a process that also preloads a library (libfaketime) crashes at start.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

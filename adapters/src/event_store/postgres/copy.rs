@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::time::timeout;
 
-use super::super::OpenError;
+use super::super::{CopyFailure, OpenError, taken};
 use super::write::is_clash;
 use super::{CONNECT, PostgresEventStore, options};
 use crate::database::{Part, SecretUrl, in_words, migrate_postgres};
@@ -62,10 +62,10 @@ impl PostgresLogTarget {
     }
 }
 
-async fn commit(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), Failure> {
+async fn commit(connection: &mut PgConnection, events: &[Recorded]) -> Result<(), CopyFailure> {
     let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(()) };
     let before = Position(first.position.0.saturating_sub(1));
-    must_follow(before, events).map_err(Failure::Refused)?;
+    must_follow(before, events).map_err(CopyFailure::Refused)?;
     let mut transaction = connection.begin().await?;
     let moved = sqlx::query(MOVE_HEAD).bind(number(before.0)).bind(number(last.position.0));
     if moved.execute(&mut *transaction).await?.rows_affected() != 1 {
@@ -73,7 +73,7 @@ async fn commit(connection: &mut PgConnection, events: &[Recorded]) -> Result<()
             "event {} does not go on where the target ends: it holds something else, or something else writes it",
             first.position
         );
-        return Err(Failure::Refused(WriteError::Refused(why)));
+        return Err(CopyFailure::Refused(WriteError::Refused(why)));
     }
     let mut copy = transaction.copy_in_raw(COPY).await?;
     let mut piece = Vec::with_capacity(PIECE + (PIECE >> 2));
@@ -115,17 +115,6 @@ fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
 
-enum Failure {
-    Refused(WriteError),
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 #[async_trait]
 impl LogTarget for PostgresLogTarget {
     async fn write(&mut self, events: &[Recorded]) -> Result<(), WriteError> {
@@ -139,11 +128,11 @@ impl LogTarget for PostgresLogTarget {
                 self.connection = Some(connection);
                 Ok(())
             }
-            Ok(Err(Failure::Refused(error))) => Err(error),
-            Ok(Err(Failure::Database(error))) if is_clash(&error) => {
-                Err(WriteError::Refused(super::super::taken(events)))
+            Ok(Err(CopyFailure::Refused(error))) => Err(error),
+            Ok(Err(CopyFailure::Database(error))) if is_clash(&error) => {
+                Err(WriteError::Refused(taken(events)))
             }
-            Ok(Err(Failure::Database(error))) => Err(WriteError::Unavailable(in_words(&error))),
+            Ok(Err(CopyFailure::Database(error))) => Err(WriteError::Unavailable(in_words(&error))),
             Err(_) => Err(WriteError::Unavailable("the server did not answer in time".to_owned())),
         }
     }

@@ -11,6 +11,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _};
 
 use super::super::backend::{Fault, Row};
+use super::super::{CopyFailure, taken};
 use super::lock::WriteLock;
 use super::write::{CHECKPOINT_PAGES, WAL_KEPT, bind, fault, head, insert_rows};
 use super::{OpenError, SqliteEventStore, options};
@@ -49,11 +50,11 @@ impl SqliteLogTarget {
         Ok(Self { connection, file, reads, _lock: lock })
     }
 
-    async fn commit(&mut self, events: &[Recorded]) -> Result<(), Failure> {
+    async fn commit(&mut self, events: &[Recorded]) -> Result<(), CopyFailure> {
         self.file.check().map_err(sqlx::Error::from)?;
         let mut transaction = self.connection.begin_with("BEGIN IMMEDIATE").await?;
         let mut head = head(&mut transaction).await?;
-        must_follow(Position(head), events).map_err(Failure::Refused)?;
+        must_follow(Position(head), events).map_err(CopyFailure::Refused)?;
         for piece in events.chunks(ROWS) {
             let rows: Vec<_> = piece.iter().map(|event| Row { event, version: event.version }).collect();
             let arguments = bind(&rows, head).map_err(sqlx::Error::Encode)?;
@@ -66,24 +67,13 @@ impl SqliteLogTarget {
     }
 }
 
-enum Failure {
-    Refused(WriteError),
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Failure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
 #[async_trait]
 impl LogTarget for SqliteLogTarget {
     async fn write(&mut self, events: &[Recorded]) -> Result<(), WriteError> {
         self.commit(events).await.map_err(|failure| match failure {
-            Failure::Refused(error) => error,
-            Failure::Database(error) => match fault(&error) {
-                Fault::Clash => WriteError::Refused(super::super::taken(events)),
+            CopyFailure::Refused(error) => error,
+            CopyFailure::Database(error) => match fault(&error) {
+                Fault::Clash => WriteError::Refused(taken(events)),
                 Fault::NotWritten(_) | Fault::Unknown(_) => WriteError::Unavailable(in_words(&error)),
             },
         })

@@ -1,7 +1,7 @@
 //! Endpoints that receive webhooks from HubSpot.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use actors::carrier::Unattached;
@@ -20,6 +20,7 @@ use futures::{StreamExt as _, TryStreamExt as _};
 
 use super::super::commands::{AsProblem, problem};
 use super::super::customers::hubspot::{Account, apply};
+use super::ingress::measured;
 use crate::backend::{Backend, DEFAULT_CLIENT, hubspot_settings, secret_place};
 use crate::problem::{ApiError, Problem};
 use crate::{RawBody, RequestContext};
@@ -46,7 +47,7 @@ pub(crate) async fn take_hubspot_webhook(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
-    measured(take(None, &http, &body, &request, &backend)).await
+    measured(PROVIDER, DEADLINE, take(None, &http, &body, &request, &backend)).await
 }
 
 /// Receive a webhook from a client's own HubSpot app.
@@ -69,25 +70,7 @@ pub(crate) async fn take_clients_hubspot_webhook(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     let client = client.parse().map_err(|_| ApiError::not_found("client"))?;
-    measured(take(Some(client), &http, &body, &request, &backend)).await
-}
-
-async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Result<HttpResponse, ApiError> {
-    let begun = Instant::now();
-    // what was recorded stays recorded: HubSpot's next try goes on from there
-    let taken = tokio::time::timeout(DEADLINE, taking)
-        .await
-        .unwrap_or_else(|_| Err(ApiError::unavailable(format!("not done within {DEADLINE:?}"))));
-    let outcome = match &taken {
-        Ok(true) => "taken",
-        Ok(false) => "repeated",
-        Err(error) => error.code().as_str(),
-    };
-    metrics::counter!(domain::metrics::CARRIER_INGRESS, "provider" => PROVIDER, "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!(domain::metrics::CARRIER_INGRESS_SECONDS, "provider" => PROVIDER)
-        .record(begun.elapsed());
-    taken.map(|_| HttpResponse::Ok().finish())
+    measured(PROVIDER, DEADLINE, take(Some(client), &http, &body, &request, &backend)).await
 }
 
 fn counted(outcome: &'static str) {

@@ -4,6 +4,7 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod event_types;
 pub mod hubspot;
+mod ingress;
 pub mod public_events;
 pub mod telnyx;
 

@@ -1,7 +1,7 @@
 //! Endpoints that receive webhooks from Telnyx.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::{HttpRequest, HttpResponse, post, web};
 use actors::carrier::Unattached;
@@ -15,6 +15,7 @@ use domain::ids::ClientId;
 use domain::json::{MAX_NESTING, nesting};
 
 use super::super::commands::problem;
+use super::ingress::measured;
 use crate::backend::Backend;
 use crate::problem::{ApiError, Code, Problem};
 use crate::{RawBody, RequestContext};
@@ -34,7 +35,7 @@ pub(crate) async fn take_telnyx_webhook(
     request: RequestContext,
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
-    measured(take(None, &http, &body, &request, &backend)).await
+    measured(PROVIDER, DEADLINE, take(None, &http, &body, &request, &backend)).await
 }
 
 /// Receive a webhook from a client's own Telnyx account.
@@ -58,30 +59,12 @@ pub(crate) async fn take_clients_telnyx_webhook(
     backend: web::Data<Backend>,
 ) -> Result<HttpResponse, ApiError> {
     let client = client.parse().map_err(|_| ApiError::not_found("client"))?;
-    measured(take(Some(client), &http, &body, &request, &backend)).await
+    measured(PROVIDER, DEADLINE, take(Some(client), &http, &body, &request, &backend)).await
 }
 
 /// Longest time until the carrier gets an answer, whatever the state of the stores: below the two seconds after
 /// which Telnyx tries elsewhere.
 const DEADLINE: Duration = Duration::from_millis(1_200);
-
-async fn measured(taking: impl Future<Output = Result<bool, ApiError>>) -> Result<HttpResponse, ApiError> {
-    let begun = Instant::now();
-    // the append may still complete after the timeout; the carrier's retry then counts as a repetition
-    let taken = tokio::time::timeout(DEADLINE, taking)
-        .await
-        .unwrap_or_else(|_| Err(ApiError::unavailable(format!("no store answered within {DEADLINE:?}"))));
-    let outcome = match &taken {
-        Ok(true) => "taken",
-        Ok(false) => "repeated",
-        Err(error) => error.code().as_str(),
-    };
-    metrics::counter!(domain::metrics::CARRIER_INGRESS, "provider" => PROVIDER, "outcome" => outcome)
-        .increment(1);
-    metrics::histogram!(domain::metrics::CARRIER_INGRESS_SECONDS, "provider" => PROVIDER)
-        .record(begun.elapsed());
-    taken.map(|_| HttpResponse::Ok().finish())
-}
 
 /// Takes a webhook of the node's own account, or of a client's. Returns whether it was new.
 async fn take(
