@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use self::rows::ImportRow;
 use super::super::commands::{context, problem};
+use super::super::objects::put::FileBytes;
 use super::body::{emails, phones, timezone};
 use super::external_id::reserve;
 use crate::auth::permissions::CustomersWrite;
@@ -76,7 +77,7 @@ enum Done {
 /// line whose `external_id` a customer has changes that customer: empty cells leave fields as they are. Good lines are
 /// taken even if others are not.
 #[utoipa::path(post, path = "/api/v1/customers/import", tag = "customers", operation_id = "importCustomers",
-    request_body(content = String, content_type = "text/csv", description = "Lines of CSV with a header"),
+    request_body(content = FileBytes, content_type = "text/csv", description = "Lines of CSV with a header"),
     responses((status = 200, description = "How many were taken, and which lines were not",
         body = Enveloped<ImportResult>), Problem))]
 #[post("/customers/import")]
