@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod deliveries;
+pub mod embeddings;
 pub mod event_store;
 pub mod head_keeper;
 pub mod idempotency;
@@ -21,6 +22,7 @@ pub mod snapshots;
 pub mod telephony;
 pub mod tools;
 pub mod vault;
+pub mod vector_index;
 pub mod webhooks;
 
 /// A store of views or work cannot be reached or written.
