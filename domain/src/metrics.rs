@@ -8,6 +8,7 @@ use crate::call::terms::{CommandKind, EndReason};
 use crate::conversation::{ToolOutcome, TurnFault};
 use crate::ivr::session::{Heard, SessionStatus, WebhookOutcome};
 use crate::model::Provider;
+use crate::ports::embeddings::EmbeddingProvider;
 use crate::webhook::delivery::ErrorClass;
 
 /// Type of a metric.
@@ -269,6 +270,10 @@ metrics! {
         "provider": || Provider::ALL.map(Provider::as_str).to_vec(), "outcome": || turn_outcomes("answered");
     /// Time from a request to a language model to the first piece of its answer.
     LLM_FIRST_TOKEN_SECONDS = "voxledger_llm_first_token_seconds", Histogram(SPEECH), Seconds, "provider": any;
+    /// Requests for embeddings that were not in the cache, by outcome.
+    EMBEDDING_REQUESTS = "voxledger_embedding_requests_total", Counter, Count,
+        "provider": || EmbeddingProvider::ALL.map(EmbeddingProvider::as_str).to_vec(),
+        "outcome": || turn_outcomes("embedded");
     /// Tool calls by agents, by outcome.
     TOOL_USES = "voxledger_tool_uses_total", Counter, Count,
         "outcome": || ToolOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();

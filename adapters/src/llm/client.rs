@@ -157,6 +157,25 @@ impl<D: Dialect> HttpChat<D> {
         }
     }
 
+    /// Posts a request that is no chat to `path`, and waits for the whole answer. `operation` names it in traces.
+    pub(crate) async fn post(
+        &self,
+        operation: &'static str,
+        model: &str,
+        path: &str,
+        body: &Value,
+    ) -> Result<Vec<u8>, LlmFailure> {
+        let whole_by = Instant::now() + self.patience.total;
+        let mut span = ModelSpan::begin(operation, self.provider, model, &self.base);
+        let answered = async {
+            let response = self.send(path, body, whole_by, &span).await?;
+            self.whole(response, whole_by).await
+        };
+        let answered = answered.await;
+        span.end(answered.as_ref().err().map(|failure| failure.fault().as_str()));
+        answered
+    }
+
     async fn turned_away(&self, mut response: Response) -> LlmFailure {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = Vec::new();
@@ -267,7 +286,7 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
         let began = Instant::now();
         let written = self.dialect.write(model, request, true);
         let first_by = began + self.patience.first_token;
-        let mut span = ModelSpan::begin(self.provider, model, &self.base);
+        let mut span = ModelSpan::begin("chat", self.provider, model, &self.base);
         let sent = self.send(&written.path, &written.body, first_by, &span).await;
         let response = sent.inspect_err(|failure| span.end(Some(failure.fault().as_str())))?;
         Ok(Box::new(Streamed {
@@ -286,7 +305,7 @@ impl<D: Dialect> ChatProvider for HttpChat<D> {
     async fn complete(&self, model: &str, request: &ChatRequest) -> Result<Completion, LlmFailure> {
         let whole_by = Instant::now() + self.patience.total;
         let written = self.dialect.write(model, request, false);
-        let mut span = ModelSpan::begin(self.provider, model, &self.base);
+        let mut span = ModelSpan::begin("chat", self.provider, model, &self.base);
         let completed = async {
             let response = self.send(&written.path, &written.body, whole_by, &span).await?;
             let body = self.whole(response, whole_by).await?;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 use domain::conversation::{Finish, PassedOver, TurnFault, has_words};
@@ -17,24 +17,22 @@ use domain::ports::llm::{
     LlmFailure, ModelStatus, ProviderStatus, Unanswered,
 };
 use lru::LruCache;
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use super::anthropic::Anthropic;
 use super::catalogue::Catalogue;
 use super::client::{HttpChat, Patience};
 use super::dialect::Dialect;
 use super::google::Google;
+use super::health::Health;
 use super::openai::{Family, OpenAi};
 use super::scripted::Scripted;
-use crate::telephony::breaker::{Breaker, BreakerConfig, BreakerState};
 use crate::webhooks::Guard;
 
 /// Accounts whose HTTP clients are cached.
 const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 /// Models whose health is cached.
 const KNOWN_MODELS: NonZeroUsize = NonZeroUsize::new(10_000).unwrap();
-/// The longest time a model is not used because it asked for that.
-const LONGEST_REST: Duration = Duration::from_secs(3_600);
 
 /// A provider's API key. `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -110,47 +108,6 @@ pub fn connect(
 /// A model as reached by a client's own account, or by the node's (`None`).
 type Patient = (Option<ClientId>, ModelRef);
 
-/// Health of a model: circuit breaker and cool-down.
-#[derive(Debug)]
-struct Health {
-    breaker: Breaker,
-    /// The provider asked not to be called until then.
-    rests_until: Mutex<Option<Instant>>,
-    last: Mutex<Option<TurnFault>>,
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
-}
-
-impl Health {
-    fn new() -> Self {
-        let breaker = Breaker::new("model", BreakerConfig::default());
-        Self { breaker, rests_until: Mutex::default(), last: Mutex::default() }
-    }
-
-    fn note(&self, failure: &LlmFailure, now: Instant) {
-        *lock(&self.last) = Some(failure.fault());
-        if let LlmFailure::RateLimited { retry_after: Some(wait) } = failure {
-            *lock(&self.rests_until) = Some(now + (*wait).min(LONGEST_REST));
-        }
-    }
-
-    fn rest(&self, now: Instant) -> Option<LlmFailure> {
-        let until = (*lock(&self.rests_until)).filter(|until| now < *until)?;
-        Some(LlmFailure::RateLimited { retry_after: Some(until - now) })
-    }
-
-    fn word(&self, now: Instant) -> BreakerWord {
-        match self.breaker.state(now) {
-            BreakerState::Closed if self.rest(now).is_some() => BreakerWord::Open,
-            BreakerState::Closed => BreakerWord::Closed,
-            BreakerState::Open => BreakerWord::Open,
-            BreakerState::HalfOpen => BreakerWord::HalfOpen,
-        }
-    }
-}
-
 /// All providers behind one interface.
 pub struct Gateway {
     accounts: Arc<dyn Accounts>,
@@ -206,7 +163,7 @@ impl Gateway {
 
     /// The provider behind an account, from the cache or new.
     fn provider(&self, account: &Account) -> Result<Arc<dyn ChatProvider>, LlmFailure> {
-        if let Some(ready) = lock(&self.ready).get(account) {
+        if let Some(ready) = self.ready.lock().get(account) {
             return Ok(ready.clone());
         }
         let http = if account.own { self.guarded.clone() } else { self.http.clone() };
@@ -214,19 +171,19 @@ impl Gateway {
             return Err(LlmFailure::BadRequest("the account's address may not be reached".to_owned()));
         }
         let made = connect(account, http, self.patience, self.clock.clone());
-        lock(&self.ready).put(account.clone(), made.clone());
+        self.ready.lock().put(account.clone(), made.clone());
         Ok(made)
     }
 
     fn health(&self, client: ClientId, account: &Account, model: &ModelRef) -> Arc<Health> {
         let patient = (account.own.then_some(client), model.clone());
-        lock(&self.health).get_or_insert(patient, || Arc::new(Health::new())).clone()
+        self.health.lock().get_or_insert(patient, || Arc::new(Health::new())).clone()
     }
 
     /// The model to call: the given one, or its successor.
     fn served(&self, model: &ModelRef) -> ModelRef {
         let Some(successor) = self.catalogue.successor(model) else { return model.clone() };
-        if lock(&self.warned).insert(model.clone(), ()).is_none() {
+        if self.warned.lock().insert(model.clone(), ()).is_none() {
             tracing::warn!(old = %model, new = %successor, "the provider serves this model no more; its successor is asked");
         }
         successor
@@ -295,7 +252,7 @@ impl Gateway {
             _ => permit.success(now),
         }
         match &answer {
-            Ok(_) => *lock(&health.last) = None,
+            Ok(_) => health.forget(),
             Err(failure) => health.note(failure, now),
         }
         answer.map(|answer| (answer, health.clone()))
@@ -459,7 +416,7 @@ impl LanguageModels for Gateway {
             let account = accounts.iter().find(|account| account.provider == provider);
             let own = account.filter(|account| account.own).map(|_| client);
             let mut models: Vec<ModelStatus> = Vec::new();
-            let health = lock(&self.health);
+            let health = self.health.lock();
             for known in self.catalogue.models(provider) {
                 let health = health.peek(&(own, ModelRef::new(provider, &known.name)));
                 models.push(model_status(&known.name, Some(known.context), health, now));
@@ -492,6 +449,6 @@ fn model_status(name: &str, context: Option<u64>, health: Option<&Arc<Health>>, 
         model: name.to_owned(),
         context,
         breaker: health.map_or(BreakerWord::Closed, |health| health.word(now)),
-        last_error: health.and_then(|health| *lock(&health.last)),
+        last_error: health.and_then(|health| health.last()),
     }
 }

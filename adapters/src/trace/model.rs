@@ -15,8 +15,9 @@ use super::http::{Open, put_traceparent};
 pub(crate) struct ModelSpan(Option<Open>);
 
 impl ModelSpan {
-    /// Starts a span. `provider` is this program's name of the provider, `base` the address of its API.
-    pub(crate) fn begin(provider: &'static str, model: &str, base: &str) -> Self {
+    /// Starts a span. `operation` is `chat` or `embeddings`, `provider` this program's name of the provider, `base` the
+    /// address of its API.
+    pub(crate) fn begin(operation: &'static str, provider: &'static str, model: &str, base: &str) -> Self {
         if !is_exporting() {
             return Self(None);
         }
@@ -25,9 +26,9 @@ impl ModelSpan {
         let span = info_span!(
             "gen_ai.client",
             otel.kind = "client",
-            otel.name = format!("chat {model}"),
+            otel.name = format!("{operation} {model}"),
             otel.status_code = Empty,
-            gen_ai.operation.name = "chat",
+            gen_ai.operation.name = operation,
             gen_ai.provider.name = provider,
             gen_ai.request.model = model,
             gen_ai.usage.input_tokens = Empty,

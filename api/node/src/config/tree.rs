@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use adapters::objects::Target;
+use domain::ports::embeddings::EmbeddingProvider;
 
 use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::conversations::ConversationsConfig;
+use super::embeddings::EmbeddingsConfig;
 use super::error::ConfigError;
 use super::http::HttpConfig;
 use super::identity_provider::IdentityProviderConfig;
@@ -79,6 +81,8 @@ tree! {
     openai_compatible: OpenaiCompatibleConfig,
     /// Time limits for language models.
     llm: LlmConfig,
+    /// How texts become vectors.
+    embeddings: EmbeddingsConfig,
     /// Limits and behaviour of conversations.
     conversations: ConversationsConfig,
     /// Delivery of outbound webhooks.
@@ -118,6 +122,9 @@ impl Config {
             if provider.audience.is_none() {
                 return Err(ConfigError::Without(place, "identity_provider.audience"));
             }
+        }
+        if self.embeddings.provider == EmbeddingProvider::OpenaiCompatible && self.embeddings.model.is_none() {
+            return Err(ConfigError::Without("embeddings.provider", "embeddings.model"));
         }
         Ok(self)
     }
