@@ -129,6 +129,36 @@ impl Uploads {
         file.ok_or_else(|| UploadRefusal::NotReceived.into())
     }
 
+    /// What was promised of a file that is there and that no resource took yet. Another client's upload does not exist.
+    pub async fn waiting(&self, client: ClientId, id: UploadId) -> Result<UploadPresigned, UploadError> {
+        let session = self.of(client, id).await?;
+        let promised = session.state().may_be_used()?.clone();
+        if session.state().file().is_some() {
+            return Ok(promised);
+        }
+        if !self.objects.signs() {
+            return Err(UploadRefusal::NotReceived.into());
+        }
+        match self.objects.head(&bucket_key(client, id)).await {
+            Ok(found) if found.bytes > promised.max_bytes => {
+                Err(UploadRefusal::TooLarge { max: promised.max_bytes }.into())
+            }
+            Ok(_) => Ok(promised),
+            Err(ObjectError::Missing) => Err(UploadRefusal::NotReceived.into()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Removes the file of an upload from the object store, once the resource that took it has a copy of its own.
+    pub async fn discard(&self, client: ClientId, id: UploadId) -> Result<(), UploadError> {
+        let session = self.of(client, id).await?;
+        let file = session.state().file().filter(|_| session.state().is_used());
+        match file.and_then(|file| file.object.parse().ok()) {
+            Some(object) => Ok(self.objects.delete(&object).await?),
+            None => Ok(()),
+        }
+    }
+
     /// Removes the file if nobody used it. Fails while the object store or the log cannot be reached.
     pub(crate) async fn expire(
         &self,

@@ -141,6 +141,12 @@ ids! {
     DeliveryId = "whd" in "delivery";
     /// A file that somebody may upload.
     UploadId = "upl" in "upload";
+    /// Documents of a client that agents answer from.
+    KnowledgeBaseId = "kb" in "kb";
+    /// A document of a knowledge base.
+    DocumentId = "doc" in "kb_document";
+    /// A passage of a document. It has no stream of its own.
+    ChunkId = "chunk" in "kb_chunk";
     /// An export of history.
     ExportId = "exp" in "export";
     /// The log itself: the id of its first event.

@@ -17,6 +17,7 @@ pub mod hubspot;
 pub mod ids;
 pub mod ivr;
 pub mod json;
+pub mod knowledge;
 pub mod leg;
 pub mod login;
 pub mod media;

@@ -6,6 +6,7 @@
 use crate::call::Work;
 use crate::call::terms::{CommandKind, EndReason};
 use crate::conversation::{ToolOutcome, TurnFault};
+use crate::knowledge::{DocumentFault, Grounds};
 use crate::ivr::session::{Heard, SessionStatus, WebhookOutcome};
 use crate::model::Provider;
 use crate::ports::embeddings::EmbeddingProvider;
@@ -111,6 +112,9 @@ fn effects() -> Vec<&'static str> {
         Work::SpeakReply,
         Work::MergeCall,
         Work::StoreRecording,
+        Work::IngestDocument,
+        Work::DropDocument,
+        Work::DropKnowledgeBase,
     ];
     CommandKind::ALL.iter().map(|kind| kind.as_str()).chain(others.map(Work::as_str)).collect()
 }
@@ -244,6 +248,17 @@ metrics! {
         "outcome": || vec!["stored", "later", "given_up"];
     /// Time to fetch and store a recording.
     RECORDING_FETCH_SECONDS = "voxledger_recording_fetch_seconds", Histogram(OUTSIDE), Seconds;
+
+    /// Contents of documents that became ready or failed, by what came of them.
+    DOCUMENTS_INGESTED = "voxledger_documents_ingested_total", Counter, Count,
+        "outcome": || ["ready"].into_iter().chain(DocumentFault::ALL.map(DocumentFault::as_str)).collect();
+    /// Time to store the content of a document and read its text.
+    DOCUMENT_READ_SECONDS = "voxledger_document_read_seconds", Histogram(OUTSIDE), Seconds;
+    /// Turns of agents that looked passages up, by what came of it.
+    RETRIEVALS = "voxledger_retrievals_total", Counter, Count,
+        "outcome": || Grounds::ALL.map(Grounds::as_str).to_vec();
+    /// Time a turn waited for passages.
+    RETRIEVAL_SECONDS = "voxledger_retrieval_seconds", Histogram(LATENCY), Seconds;
 
     /// Time from the recording of a key press to the request for the prompt it leads to.
     IVR_ANSWER_SECONDS = "voxledger_ivr_answer_seconds", Histogram(LATENCY), Seconds;

@@ -123,6 +123,18 @@ impl Upload {
         self.received.as_ref().filter(|_| !self.removed)
     }
 
+    /// Whether a resource took the file.
+    #[must_use]
+    pub fn is_used(&self) -> bool {
+        self.used.is_some()
+    }
+
+    /// Whether a resource may take the file once it is uploaded. Fails with the rule that forbids it.
+    pub fn may_be_used(&self) -> Result<&UploadPresigned, UploadRefusal> {
+        let presigned = self.live()?;
+        if self.is_used() { Err(UploadRefusal::Used) } else { Ok(presigned) }
+    }
+
     /// Whether the file may be put at `now`. Fails with the rule that forbids it.
     pub fn may_receive(&self, now: Time) -> Result<&UploadPresigned, UploadRefusal> {
         let presigned = self.live()?;

@@ -3,7 +3,8 @@
 use domain::agent::{Agent, AgentEvent, AgentTerms};
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, Time, Version};
-use domain::ids::{AgentId, ClientId, ToolId};
+use domain::ids::{AgentId, ClientId, KnowledgeBaseId, ToolId};
+use domain::knowledge::Retrieval;
 use domain::model::{ModelRef, Provider};
 use domain::privacy::content::ContentLevel;
 use domain::wire::{DecodeError, DomainEvent};
@@ -52,6 +53,54 @@ impl<'de> Deserialize<'de> for ToolRef {
     }
 }
 
+/// A knowledge base's id, written and read as a TypeID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BaseRef(pub KnowledgeBaseId);
+
+impl Serialize for BaseRef {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        crate::edge::type_id::serialize(&self.0, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for BaseRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        crate::edge::type_id::deserialize(deserializer).map(Self)
+    }
+}
+
+/// How an agent looks passages up before it answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = Retrieval)]
+pub struct RetrievalView {
+    /// Most passages for an answer.
+    pub limit: u8,
+    /// Passages with a smaller score are left out, 0 to 1.
+    pub min_score: f64,
+    /// Passages less near to the question are left out, 0 to 1; `null` asks for no nearness.
+    #[schema(required)]
+    pub min_similarity: Option<f64>,
+    /// Longest wait for passages, in milliseconds.
+    pub budget_ms: u16,
+}
+
+impl From<Retrieval> for RetrievalView {
+    fn from(retrieval: Retrieval) -> Self {
+        Self {
+            limit: retrieval.limit,
+            min_score: f64::from(retrieval.min_score_permille) / 1_000.0,
+            min_similarity: retrieval.min_similarity_permille.map(|value| f64::from(value) / 1_000.0),
+            budget_ms: retrieval.budget_ms,
+        }
+    }
+}
+
+impl Default for RetrievalView {
+    fn default() -> Self {
+        Retrieval::default().into()
+    }
+}
+
 /// An agent. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Agent)]
@@ -95,6 +144,13 @@ pub struct AgentView {
     pub voice_id: Option<String>,
     /// Models that answer when the first one cannot, tried in this order.
     pub fallback: Vec<ModelView>,
+    /// Knowledge bases it looks passages up in before it answers: TypeIDs `kb_…`.
+    #[serde(default)]
+    #[schema(value_type = Vec<String>)]
+    pub knowledge_base_ids: Vec<BaseRef>,
+    /// How it looks passages up.
+    #[serde(default)]
+    pub retrieval: RetrievalView,
     /// `draft` until a version is deployed; conversations run the newest version until then.
     #[schema(value_type = crate::words::AgentStatus)]
     pub status: String,
@@ -134,6 +190,8 @@ impl AgentView {
             call_content: None,
             voice_id: None,
             fallback: vec![],
+            knowledge_base_ids: vec![],
+            retrieval: RetrievalView::default(),
             status: STATUSES[0].to_owned(),
             deployed_version: None,
             deployed_at: None,
@@ -158,6 +216,8 @@ impl AgentView {
         self.call_content = terms.call_content;
         self.voice_id.clone_from(&terms.voice_id);
         self.fallback = terms.fallback.iter().map(ModelView::from).collect();
+        self.knowledge_base_ids = terms.knowledge_bases.iter().copied().map(BaseRef).collect();
+        self.retrieval = terms.retrieval.unwrap_or_default().into();
     }
 }
 

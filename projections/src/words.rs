@@ -5,7 +5,8 @@
 
 use domain::call::terms as call;
 use domain::ivr::{action, lint, session};
-use domain::{conversation, model, privacy, provider, tool, user, webhook};
+use domain::ports::embeddings;
+use domain::{conversation, knowledge, model, privacy, provider, tool, user, webhook};
 
 use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
@@ -73,6 +74,19 @@ closed_sets! {
     TranscriptRole = each(call::Speaker::ALL, call::Speaker::as_str);
     /// Kind of a transcript line.
     TranscriptKind = each(call::LineKind::ALL, call::LineKind::as_str);
+
+    /// Provider that embeds texts; `hashed` is built in.
+    EmbeddingProvider = embeddings::EmbeddingProvider::ALL.map(embeddings::EmbeddingProvider::as_str);
+    /// What the documents of a knowledge base come to.
+    KnowledgeBaseStatus = crate::knowledge::BASE_STATUSES;
+    /// Kind of source of a document.
+    DocumentSourceType = crate::knowledge::SOURCES;
+    /// Step at which the newest content of a document is.
+    DocumentStatus = each(&knowledge::DocumentStatus::ALL, knowledge::DocumentStatus::as_str);
+    /// Why the content of a document cannot be read or found.
+    DocumentFailure = each(&knowledge::DocumentFault::ALL, knowledge::DocumentFault::as_str);
+    /// What came of looking passages up for an answer.
+    Grounds = each(&knowledge::Grounds::ALL, knowledge::Grounds::as_str);
 
     /// Channel on which a conversation takes place.
     ConversationChannel = each(conversation::Channel::ALL, conversation::Channel::as_str);

@@ -468,6 +468,7 @@ fn a_talk(n: u64, at: Time) -> Vec<ConversationEvent> {
             first_token_ms: Some(120),
             finish: Finish::Stop,
             passed_over: Vec::new(),
+            retrieved: None,
             call: None,
             tell_at: None,
             at,

@@ -6,6 +6,7 @@
 mod agents;
 mod defaults;
 mod feed;
+mod grounds;
 mod sentiment;
 mod service;
 mod summary;

@@ -30,6 +30,7 @@ use super::feed::{Answer, Failed, Feed, Piece};
 use super::sentiment::{ScoreRequest, SentimentScorer};
 use super::tools::Toolbox;
 use super::turn::Turn;
+use crate::knowledge::Knowledge;
 use crate::context::CommandContext;
 use crate::entity::{Actors, LiveOptions, Observer};
 use crate::runtime::Runtime;
@@ -83,6 +84,8 @@ pub struct ConversationDeps {
     pub tools: Arc<dyn ToolRunner>,
     /// Decrypts the tools' secrets.
     pub vault: Arc<dyn Vault>,
+    /// Looks passages up; `None` where agents have no knowledge bases.
+    pub knowledge: Option<Knowledge>,
 }
 
 /// A message to be answered.
@@ -191,6 +194,10 @@ impl ConversationService {
     #[must_use]
     pub fn tool_runner(&self) -> &Arc<dyn ToolRunner> {
         &self.0.deps.tools
+    }
+
+    pub(super) fn knowledge(&self) -> Option<&Knowledge> {
+        self.0.deps.knowledge.as_ref()
     }
 
     pub(super) fn toolbox(&self) -> Toolbox {
@@ -550,6 +557,7 @@ fn stored(state: &Conversation, turn: MessageId) -> Piece {
             first_token_ms: None,
             finish: domain::conversation::Finish::Stop,
             passed_over: vec![],
+            retrieved: None,
             call: None,
             tell_at: None,
             at: domain::envelope::Time::UNIX_EPOCH,

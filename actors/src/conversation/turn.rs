@@ -9,10 +9,12 @@ use domain::conversation::{
 };
 use domain::ids::{ConversationId, MessageId};
 use domain::model::{ModelRef, Usage};
-use domain::ports::llm::{ChatEvent, ChatRequest, ToolCall, withdraw};
+use domain::knowledge::Retrieved;
+use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, ToolCall, withdraw};
 
 use super::agents::TurnSetup;
 use super::feed::{Answer, Failed, Feed, Piece};
+use super::grounds::{LookedUp, look_up};
 use super::service::ConversationService;
 use super::tools::Round;
 use crate::context::CommandContext;
@@ -114,28 +116,49 @@ impl Turn {
 
     async fn rounds(&self) -> Result<Answer, Stopped> {
         let (mut usage, mut first_token_ms, mut passed_over) = (Usage::default(), None, Vec::new());
+        let looked_up = self.look_up().await;
+        let passages = looked_up.as_ref().map_or("", |looked_up| &looked_up.prompt);
         for round in 1.. {
             let began = Instant::now();
-            let said = self.ask(&mut first_token_ms, &mut passed_over).await?;
+            let said = self.ask(passages, &mut first_token_ms, &mut passed_over).await?;
             usage = usage.plus(said.usage);
             if said.calls.is_empty() || round > MAX_ROUNDS {
-                return self.complete(said, usage, first_token_ms, passed_over).await;
+                let retrieved = looked_up.map(|looked_up| looked_up.retrieved);
+                return self.complete(said, usage, first_token_ms, passed_over, retrieved).await;
             }
             self.use_tools(round, said, began).await?;
         }
         Err(Stopped::Moot)
     }
 
+    /// Looks up what may answer the person's last message. Tool rounds of the turn use the same passages.
+    async fn look_up(&self) -> Option<LookedUp> {
+        let knowledge = self.conversations.knowledge()?;
+        let (_, agent) = self.cast.agent.as_ref().filter(|(_, agent)| !agent.knowledge_bases.is_empty())?;
+        let prompt = self.conversations.prompt(self.conversation, "").await.ok()?;
+        let question = prompt.messages.iter().rev().find_map(|message| match message {
+            ChatMessage::User(text) => Some(text),
+            _ => None,
+        });
+        look_up(knowledge, self.context.client, agent, question?).await
+    }
+
     async fn ask(
         &self,
+        passages: &str,
         first_token_ms: &mut Option<u64>,
         passed_over: &mut Vec<PassedOver>,
     ) -> Result<Said, Stopped> {
         let prompt = self.conversations.prompt(self.conversation, self.cast.system_prompt()).await;
         let prompt = prompt.map_err(|_| Stopped::Moot)?;
         let terms = self.cast.agent.as_ref().map(|(_, terms)| terms);
+        let system = match (prompt.system, passages) {
+            (system, "") => system,
+            (None, passages) => Some(passages.to_owned()),
+            (Some(system), passages) => Some(format!("{system}\n\n{passages}")),
+        };
         let request = ChatRequest {
-            system: prompt.system,
+            system,
             messages: prompt.messages,
             tools: self.cast.specs(),
             temperature: terms
@@ -279,6 +302,7 @@ impl Turn {
         usage: Usage,
         first_token_ms: Option<u64>,
         passed_over: Vec<PassedOver>,
+        retrieved: Option<Retrieved>,
     ) -> Result<Answer, Stopped> {
         let (mut text, mut finish) = (said.text, said.finish);
         if !said.calls.is_empty() {
@@ -298,6 +322,7 @@ impl Turn {
             first_token_ms,
             finish,
             passed_over,
+            retrieved,
             now: self.conversations.runtime().clock.now(),
         };
         let command = ConversationCommand::Complete(Box::new(completed.clone()));
@@ -323,8 +348,19 @@ fn failed(fault: TurnFault) -> Stopped {
 }
 
 fn as_fact(completed: Completed, seq: u32) -> TurnCompleted {
-    let Completed { turn, id, content, by, usage, latency_ms, first_token_ms, finish, passed_over, now } =
-        completed;
+    let Completed {
+        turn,
+        id,
+        content,
+        by,
+        usage,
+        latency_ms,
+        first_token_ms,
+        finish,
+        passed_over,
+        retrieved,
+        now,
+    } = completed;
     TurnCompleted {
         turn,
         id,
@@ -336,6 +372,7 @@ fn as_fact(completed: Completed, seq: u32) -> TurnCompleted {
         first_token_ms,
         finish,
         passed_over,
+        retrieved,
         call: None,
         tell_at: None,
         at: now,

@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{CallId, ConversationId, IvrSessionId, LegId, UploadId, derive};
+use domain::ids::{
+    CallId, ConversationId, DocumentId, IvrSessionId, KnowledgeBaseId, LegId, UploadId, derive,
+};
 use domain::ivr::session::{self, SessionEvent};
 use domain::leg::LegEvent;
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
@@ -140,6 +142,14 @@ fn changes_of(
             ));
             return Ok(());
         }
+        DocumentId::CATEGORY => {
+            changes.extend(of_document(recorded, time));
+            return Ok(());
+        }
+        KnowledgeBaseId::CATEGORY if event_type == "kb.deleted" => {
+            changes.push(of_knowledge(recorded, time, Work::DropKnowledgeBase));
+            return Ok(());
+        }
         IvrSessionId::CATEGORY => {
             session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
         }
@@ -185,6 +195,29 @@ fn storing(recorded: &Recorded, time: &JobClock) -> WorkChange {
         subject: effect_id,
         client: recorded.client_id,
         work: Work::StoreRecording,
+        due: time.due(recorded.recorded_at, TimeDelta::zero()),
+        attempts: 0,
+        position: recorded.position,
+        cause: cause_of(recorded),
+    })
+}
+
+/// The effect of a new content of a document, or of its end, in place of those that were open.
+fn of_document(recorded: &Recorded, time: &JobClock) -> Vec<WorkChange> {
+    let work = match &*recorded.event_type {
+        "kb_document.ingested" | "kb_document.retried" => Work::IngestDocument,
+        "kb_document.deleted" => Work::DropDocument,
+        _ => return vec![],
+    };
+    vec![WorkChange::Close(recorded.stream.id()), of_knowledge(recorded, time, work)]
+}
+
+fn of_knowledge(recorded: &Recorded, time: &JobClock, work: Work) -> WorkChange {
+    WorkChange::Do(OutboxItem {
+        effect_id: derive(recorded.id, work.as_str()),
+        subject: recorded.stream.id(),
+        client: recorded.client_id,
+        work,
         due: time.due(recorded.recorded_at, TimeDelta::zero()),
         attempts: 0,
         position: recorded.position,

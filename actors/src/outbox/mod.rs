@@ -26,7 +26,10 @@ use tokio_util::task::TaskTracker;
 
 pub use ownership::{Ownership, while_owner};
 use queue::EffectQueue;
+pub(crate) use perform::NextStep;
 pub use recordings::RecordingDeps;
+pub(crate) use recordings::pause as long_pause;
+pub(crate) use retry::backoff;
 use time::JobClock;
 use timers::NextTimer;
 
@@ -34,6 +37,7 @@ use crate::call::Calls;
 use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
 use crate::ivr::IvrDriver;
+use crate::knowledge::KnowledgeDeps;
 use crate::runtime::Runtime;
 use crate::uploads::Uploads;
 
@@ -68,6 +72,8 @@ pub struct OutboxDeps {
     pub telephony: Arc<dyn Telephony>,
     /// Stores recordings; `None` where they stay with the carrier.
     pub recordings: Option<RecordingDeps>,
+    /// Reads and embeds documents; `None` where nobody may add any.
+    pub knowledge: Option<KnowledgeDeps>,
     /// Removes uploaded files that nobody used.
     pub uploads: Uploads,
     pub store: Arc<dyn OutboxStore>,

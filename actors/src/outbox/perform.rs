@@ -23,6 +23,7 @@ use crate::carrier::MergeResult;
 use crate::context::CommandContext;
 use crate::conversation::VoiceError;
 use crate::ivr::IvrError;
+use crate::knowledge;
 use crate::session::{CommandError, Receipt};
 
 const BATCH: usize = 128;
@@ -46,7 +47,7 @@ const MAX_LOOKS: u32 = 60;
 pub(super) type CallError = CommandError<CallRefusal>;
 
 /// What to do with an effect after an attempt.
-pub(super) enum NextStep {
+pub(crate) enum NextStep {
     /// Remove it: the event that says how it ended is in the log at `outcome`, or no event is needed.
     Finish { outcome: Option<Position> },
     /// Try again after `pause`, because of `why`.
@@ -55,9 +56,9 @@ pub(super) enum NextStep {
 
 impl NextStep {
     /// The effect is pointless, or its outcome was in the log before.
-    pub(super) const NOTHING_TO_DO: Self = NextStep::Finish { outcome: None };
+    pub(crate) const NOTHING_TO_DO: Self = NextStep::Finish { outcome: None };
 
-    pub(super) fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
+    pub(crate) fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
         NextStep::Postpone { pause, why: why.to_string() }
     }
 }
@@ -197,11 +198,24 @@ impl EffectRun<'_> {
             Work::SpeakReply => self.of_voice(self.deps.voice.speak_reply(self.item).await),
             Work::MergeCall => Ok(self.merge_call().await),
             Work::StoreRecording => self.store_recording().await,
+            Work::IngestDocument | Work::DropDocument | Work::DropKnowledgeBase => {
+                Ok(self.of_knowledge().await)
+            }
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
             }
         }
+    }
+
+    async fn of_knowledge(&self) -> NextStep {
+        let Some(deps) = &self.deps.knowledge else { return NextStep::NOTHING_TO_DO };
+        let done = match self.item.work {
+            Work::IngestDocument => knowledge::ingest(deps, self.item, self.lease_lost).await,
+            Work::DropDocument => knowledge::remove_document(deps, self.item).await,
+            _ => knowledge::remove_base(deps, self.item).await,
+        };
+        done.unwrap_or_else(|error| NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error))
     }
 
     async fn tell(&self, command: CallCommand) -> Result<Receipt, CallError> {

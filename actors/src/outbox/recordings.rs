@@ -176,7 +176,7 @@ fn busy(effect_id: Uuid) -> Duration {
 }
 
 /// Exponential: a second doubling to five minutes, less up to a quarter, spread by the effect's id.
-fn pause(attempts: u32, effect_id: Uuid) -> Duration {
+pub(crate) fn pause(attempts: u32, effect_id: Uuid) -> Duration {
     let full = Duration::from_secs(1 << attempts.saturating_sub(1).min(9)).min(LONGEST_PAUSE);
     full - full * u32::from(effect_id.as_bytes()[15]) / 1024
 }

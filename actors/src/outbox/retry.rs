@@ -53,7 +53,7 @@ pub(super) fn after_failure(error: &CarrierError, work: Work, attempts: u32, eff
 
 /// Exponential backoff: half a second doubling to 8 s, less up to a quarter. The effect's id spreads the pauses,
 /// so that no randomness is needed.
-pub(super) fn backoff(attempts: u32, effect_id: Uuid) -> Duration {
+pub(crate) fn backoff(attempts: u32, effect_id: Uuid) -> Duration {
     let full = Duration::from_millis(500 << attempts.saturating_sub(1).min(4));
     let spread = u32::from(effect_id.as_bytes()[15].wrapping_add(attempts as u8));
     full - full * spread / 1024

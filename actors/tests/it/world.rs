@@ -271,6 +271,7 @@ impl World {
             models: Arc::new(OnlyScripted),
             tools: Arc::new(NoTools),
             vault: Arc::new(NoVault),
+            knowledge: None,
         };
         let (talks, _) = ConversationService::start(
             deps,
@@ -316,6 +317,7 @@ impl World {
                 shown: self.store.clone(),
                 places: Arc::new(Semaphore::new(2)),
             }),
+            knowledge: None,
             uploads: self.uploads.clone(),
             store: self.work.clone(),
             leases: self.work.clone(),

@@ -87,6 +87,8 @@ named!(
     AgentId = "agent",
     ConversationId = "conversation",
     CustomerId = "customer",
+    KnowledgeBaseId = "knowledge base",
+    DocumentId = "document",
     ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery",

@@ -4,7 +4,8 @@ use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Time, Version};
-use crate::ids::ToolId;
+use crate::ids::{KnowledgeBaseId, ToolId};
+use crate::knowledge::Retrieval;
 use crate::model::ModelRef;
 use crate::origin::Origin;
 use crate::privacy::content::ContentLevel;
@@ -51,6 +52,12 @@ pub struct AgentTerms {
     /// Models that are asked in this order when `model` cannot answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<ModelRef>,
+    /// Knowledge bases it looks passages up in before it answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub knowledge_bases: Vec<KnowledgeBaseId>,
+    /// How it looks passages up; `None` is the default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<Retrieval>,
 }
 
 impl AgentTerms {

@@ -3,7 +3,8 @@
 use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
 use crate::aggregate::Aggregate;
 use crate::envelope::{Time, Version};
-use crate::ids::{AgentId, ToolId};
+use crate::ids::{AgentId, KnowledgeBaseId, ToolId};
+use crate::knowledge::{MAX_AGENT_BASES, Retrieval};
 use crate::model::ModelRef;
 use crate::origin::Origin;
 use crate::privacy::content::ContentLevel;
@@ -50,6 +51,9 @@ pub struct AgentPatch {
     /// `Some(None)` removes the voice.
     pub voice_id: Option<Option<String>>,
     pub fallback: Option<Vec<ModelRef>>,
+    pub knowledge_bases: Option<Vec<KnowledgeBaseId>>,
+    /// `Some(None)` goes back to the default.
+    pub retrieval: Option<Option<Retrieval>>,
 }
 
 impl AgentPatch {
@@ -66,6 +70,8 @@ impl AgentPatch {
             call_content,
             voice_id,
             fallback,
+            knowledge_bases,
+            retrieval,
         } = self.clone();
         AgentTerms {
             name: name.unwrap_or_else(|| terms.name.clone()),
@@ -79,6 +85,8 @@ impl AgentPatch {
             call_content: call_content.unwrap_or(terms.call_content),
             voice_id: voice_id.unwrap_or_else(|| terms.voice_id.clone()),
             fallback: fallback.unwrap_or_else(|| terms.fallback.clone()),
+            knowledge_bases: knowledge_bases.unwrap_or_else(|| terms.knowledge_bases.clone()),
+            retrieval: retrieval.unwrap_or(terms.retrieval),
         }
     }
 }
@@ -181,6 +189,18 @@ fn check(terms: &AgentTerms) -> Result<(), AgentRefusal> {
     }
     if terms.fallback.len() > MAX_FALLBACK || !terms.fallback.iter().all(ModelRef::is_named) {
         return fault("fallback", "must be at most 5 models, each with a name of 1 to 200 characters");
+    }
+    let mut bases = terms.knowledge_bases.clone();
+    bases.sort_unstable();
+    bases.dedup();
+    if terms.knowledge_bases.len() > MAX_AGENT_BASES || bases.len() < terms.knowledge_bases.len() {
+        return fault("knowledge_base_ids", "must be at most 8, each once");
+    }
+    if terms.retrieval.is_some_and(|retrieval| !retrieval.is_valid()) {
+        return fault(
+            "retrieval",
+            "needs a limit from 1 to 20, scores from 0 to 1 and a budget_ms from 10 to 5000",
+        );
     }
     Ok(())
 }

@@ -21,6 +21,8 @@ fn terms() -> AgentTerms {
         call_content: None,
         voice_id: None,
         fallback: vec![],
+        knowledge_bases: vec![],
+        retrieval: None,
     }
 }
 

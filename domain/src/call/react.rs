@@ -42,6 +42,12 @@ pub enum Work {
     MergeCall,
     /// For a recording: fetch its file into the object store.
     StoreRecording,
+    /// For a document of a knowledge base: read, cut and embed its newest content.
+    IngestDocument,
+    /// For a deleted document: remove its passages and files.
+    DropDocument,
+    /// For a deleted knowledge base: delete its documents.
+    DropKnowledgeBase,
 }
 
 impl Work {
@@ -59,6 +65,9 @@ impl Work {
             Work::SpeakReply => "speak_reply",
             Work::MergeCall => "merge_call",
             Work::StoreRecording => "store_recording",
+            Work::IngestDocument => "ingest_document",
+            Work::DropDocument => "drop_document",
+            Work::DropKnowledgeBase => "drop_knowledge_base",
         }
     }
 
@@ -82,6 +91,9 @@ impl Work {
             "speak_reply" => Some(Work::SpeakReply),
             "merge_call" => Some(Work::MergeCall),
             "store_recording" => Some(Work::StoreRecording),
+            "ingest_document" => Some(Work::IngestDocument),
+            "drop_document" => Some(Work::DropDocument),
+            "drop_knowledge_base" => Some(Work::DropKnowledgeBase),
             _ => name.parse().ok().map(Work::Command),
         }
     }

@@ -8,6 +8,7 @@ use super::event::{
 };
 use crate::envelope::Time;
 use crate::ids::{MessageId, ToolId};
+use crate::knowledge::Retrieved;
 use crate::model::{ModelRef, Usage};
 use crate::personal::Personal;
 
@@ -87,6 +88,8 @@ pub struct Completed {
     pub finish: Finish,
     /// Models that were asked before, without success.
     pub passed_over: Vec<PassedOver>,
+    /// What was looked up in knowledge bases; `None` for an agent without any.
+    pub retrieved: Option<Retrieved>,
     pub now: Time,
 }
 

@@ -209,6 +209,7 @@ impl Conversation {
             first_token_ms: completed.first_token_ms,
             finish: completed.finish,
             passed_over: completed.passed_over.clone(),
+            retrieved: completed.retrieved.clone(),
             call: self.call(),
             tell_at: self.next_update(completed.now),
             at: completed.now,

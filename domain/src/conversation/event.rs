@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::envelope::{Time, Version};
 use crate::ids::{AgentId, CallId, CustomerId, MessageId, ToolId};
+use crate::knowledge::Retrieved;
 use crate::model::{ModelRef, Usage};
 use crate::personal::Personal;
 use crate::wire::events;
@@ -323,6 +324,9 @@ pub struct TurnCompleted {
     /// Models that were asked before, without success.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub passed_over: Vec<PassedOver>,
+    /// What was looked up in knowledge bases for the answer; `None` for an agent without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieved: Option<Retrieved>,
     /// Call on which to speak the answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallId>,

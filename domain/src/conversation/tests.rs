@@ -72,6 +72,7 @@ fn completed(turn: u128, text: &str) -> Completed {
         first_token_ms: Some(12),
         finish: Finish::Stop,
         passed_over: vec![],
+        retrieved: None,
         now: at(2),
     }
 }

@@ -4,6 +4,7 @@
 
 pub mod clock;
 pub mod deliveries;
+pub mod documents;
 pub mod embeddings;
 pub mod event_store;
 pub mod head_keeper;

@@ -36,6 +36,12 @@ impl ObjectKey {
         Self(format!("{}uploads/{upload}/{attempt}", prefix_of(client)))
     }
 
+    /// The content of a document; `attempt` tells it from those of other attempts and revisions.
+    #[must_use]
+    pub fn of_document(client: ClientId, document: Uuid, attempt: Uuid) -> Self {
+        Self(format!("{}documents/{document}/{attempt}", prefix_of(client)))
+    }
+
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

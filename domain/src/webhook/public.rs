@@ -42,6 +42,8 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("agent.deployed", "A version of an agent went live."),
     sent("agent.updated", "An agent was changed."),
     sent("function.executed", "An agent used a tool, whatever came of it."),
+    sent("kb.document_ready", "The passages of a document are found."),
+    sent("kb.document_failed", "The content of a document cannot be read or embedded."),
     sent(
         "error.occurred",
         "Something failed that you should know of: no model answered, the carrier did not do what it was asked, a \
@@ -52,7 +54,7 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
 
 /// Families of public events, including those that get events only in later versions.
 const FAMILIES: &[&str] =
-    &["call", "ivr", "conversation", "agent", "function", "error", "credits", "campaign"];
+    &["call", "ivr", "conversation", "agent", "function", "kb", "error", "credits", "campaign"];
 
 /// The event a test delivers. No endpoint asks for it.
 pub const TEST_TYPE: &str = "webhook.test";

@@ -59,6 +59,8 @@ pub fn agent() -> Vec<AgentEvent> {
         call_content: None,
         voice_id: Some("sonic".to_owned()),
         fallback: vec![ModelRef::new(Provider::OpenaiCompatible, "llama")],
+        knowledge_bases: vec![],
+        retrieval: None,
     };
     vec![
         AgentCreated { terms: terms("Reception"), origin: origin(), at: at(0) }.into(),
@@ -166,6 +168,7 @@ pub fn conversation() -> Vec<ConversationEvent> {
             first_token_ms: Some(640),
             finish: Finish::Stop,
             passed_over: passed_over(),
+            retrieved: None,
             call: Some(CallId(id(44))),
             tell_at: None,
             at: at(5),

@@ -8,10 +8,11 @@ use domain::customer::CustomerEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, ClientId, CustomerId, DeliveryId, EndpointId, ExportId, LogId,
-    LoginId, MenuId, NumberId, PrivacyJobId, ToolId, UploadId, UserId,
+    AccountId, AgentId, ApiKeyId, CallId, ClientId, CustomerId, DeliveryId, DocumentId, EndpointId, ExportId,
+    KnowledgeBaseId, LogId, LoginId, MenuId, NumberId, PrivacyJobId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
+use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
 use domain::login::{LoginEvent, RevokedFor};
 use domain::number::NumberEvent;
 use domain::origin::Origin;
@@ -292,6 +293,22 @@ audited! {
         "customer.merge_undone", MergeUndone(e) => CUSTOMER_MERGE_UNDONE:
             made(json!({"other_id": e.other.to_string()}));
     }
+    // titles and addresses of documents are not repeated here: they may contain anything
+    KnowledgeBaseEvent of KnowledgeBaseId by anybody as |_| {
+        "kb.created", Created(e) => KB_CREATED: made(base_terms(&e.terms));
+        "kb.updated", Updated(e) => KB_UPDATED:
+            changed(base_terms(&e.before), base_terms(&e.after));
+        "kb.deleted", Deleted(e) => KB_DELETED: done();
+    }
+    DocumentEvent of DocumentId by asked_for as |_| {
+        "kb_document.ingested", Ingested(e) => KB_DOCUMENT_INGESTED: made(json!({
+            "knowledge_base_id": e.base.to_string(), "revision": e.revision,
+        }));
+        "kb_document.retried", Retried(e) => KB_DOCUMENT_RETRIED:
+            made(json!({"revision": e.revision}));
+        "kb_document.deleted", Deleted(e) => KB_DOCUMENT_DELETED:
+            ended(json!({"knowledge_base_id": e.base.to_string()}));
+    }
     AgentEvent of AgentId by anybody as |_| {
         "agent.created", Created(e) => AGENT_CREATED: made(agent_terms(&e.terms));
         "agent.updated", Updated(e) => AGENT_UPDATED:
@@ -380,7 +397,13 @@ fn agent_terms(terms: &AgentTerms) -> Value {
         "max_tokens": terms.max_tokens, "tools": terms.tools.iter().map(ToolId::to_string).collect::<Vec<_>>(),
         "greeting": terms.greeting, "apology": terms.apology,
         "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "fallback": terms.fallback,
+        "knowledge_base_ids": terms.knowledge_bases.iter().map(KnowledgeBaseId::to_string).collect::<Vec<_>>(),
+        "retrieval": terms.retrieval,
     })
+}
+
+fn base_terms(terms: &BaseTerms) -> Value {
+    json!({"name": terms.name, "description": terms.description, "embedding": terms.embedding})
 }
 
 fn tool_terms(terms: &ToolTerms) -> Value {

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::passages::RetrievedView;
 use crate::numbers::knows;
 use crate::said::Place;
 use crate::view::{At, Row, View};
@@ -84,6 +85,10 @@ pub struct MessageView {
     /// For a tool's result: `succeeded`, `failed`, `timed_out` or `refused`.
     #[schema(value_type = Option<crate::words::ToolOutcome>, required)]
     pub tool_outcome: Option<ToolOutcome>,
+    /// What was looked up in knowledge bases for it; `null` where nothing was.
+    #[serde(default)]
+    #[schema(required)]
+    pub retrieved: Option<RetrievedView>,
     /// Sentiment from -1 (very bad) to 1 (very good); `null` when it was not scored.
     #[schema(required)]
     pub sentiment: Option<f64>,
@@ -113,6 +118,7 @@ impl MessageView {
             tool_call_id: None,
             tool_name: None,
             tool_outcome: None,
+            retrieved: None,
             sentiment: None,
             created_at: at,
         }
@@ -137,6 +143,7 @@ impl From<TurnCompleted> for MessageView {
         Self {
             first_token_ms: fact.first_token_ms,
             finish_reason: Some(fact.finish),
+            retrieved: fact.retrieved.map(Into::into),
             ..said.said_by(fact.by, fact.usage, fact.latency_ms)
         }
     }

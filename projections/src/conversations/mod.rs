@@ -3,6 +3,7 @@
 mod counted;
 mod list;
 mod messages;
+mod passages;
 mod queries;
 #[cfg(test)]
 mod tests;
@@ -10,4 +11,5 @@ mod tests;
 pub use list::{ConversationRow, ConversationView, Conversations};
 pub(crate) use list::{SENTIMENTS, STATUSES};
 pub use messages::{MessageRow, MessageView, Messages, ToolCallView};
+pub use passages::{PassageView, RetrievedView};
 pub use queries::{ConversationFilter, ConversationQueries};

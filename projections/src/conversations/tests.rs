@@ -59,6 +59,7 @@ fn answered(seq: u32, input: u64, output: u64) -> ConversationEvent {
         first_token_ms: None,
         finish: Finish::Stop,
         passed_over: Vec::new(),
+        retrieved: None,
         call: None,
         tell_at: None,
         at: at(61),

@@ -14,6 +14,7 @@ use crate::agents::AgentView;
 use crate::calls::CallView;
 use crate::conversations::ConversationView;
 use crate::ivr_sessions::SessionView;
+use crate::knowledge::KnowledgeDocumentView;
 
 /// A type of public event that webhooks deliver.
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -73,6 +74,7 @@ fn event_schema(kind: &PublicType) -> EventSchema {
         Some(("ivr", _)) => schema_of::<SessionView>(kind),
         Some(("conversation", _)) => schema_of::<ConversationView>(kind),
         Some(("agent", _)) => schema_of::<AgentView>(kind),
+        Some(("kb", _)) => schema_of::<KnowledgeDocumentView>(kind),
         Some(("function", _)) => schema_of::<FunctionView>(kind),
         Some(("error", _)) => schema_of::<ErrorView>(kind),
         _ => schema_of::<Anything>(kind),

@@ -32,6 +32,8 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
         call_content: None,
         voice_id: None,
         fallback: vec![],
+        knowledge_bases: vec![],
+        retrieval: None,
     };
     let origin = Origin::default();
     let second: AgentEvent = if name == "agent.updated" {
@@ -85,6 +87,7 @@ pub(super) fn conversation(name: &str) -> Vec<ConversationEvent> {
         first_token_ms: Some(640),
         finish: Finish::Stop,
         passed_over: vec![],
+        retrieved: None,
         call: None,
         tell_at: None,
         at: at(2),

@@ -5,7 +5,9 @@ use domain::call::report::LegRef;
 use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingFormat};
 use domain::call::{Answered, CallEvent, Ended, Received, RecordingAvailable, Ringing};
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
-use domain::ids::{AgentId, CallId, ClientId, ConversationId, IvrSessionId, MenuId, event_type_id};
+use domain::ids::{
+    AgentId, CallId, ClientId, ConversationId, DocumentId, IvrSessionId, MenuId, event_type_id,
+};
 use domain::ivr::session::{
     EndCause, MenuEntered, Outcome, SessionEnded, SessionEvent, SessionStarted, SessionStatus, Via,
 };
@@ -14,13 +16,14 @@ use domain::wire::DomainEvent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::example_talks;
+use super::{example_documents, example_talks};
 use super::public::{EventEnvelope, body};
 use super::published::Published;
 use crate::agents::Agents;
 use crate::calls::Calls;
 use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
+use crate::knowledge::KnowledgeDocuments;
 use crate::view::replay;
 
 pub(super) const BASE: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -30,6 +33,7 @@ const CALL: CallId = CallId(Uuid::from_u128(BASE + 3));
 const SESSION: IvrSessionId = IvrSessionId(Uuid::from_u128(BASE + 4));
 const MENU: MenuId = MenuId(Uuid::from_u128(BASE + 5));
 const AGENT: AgentId = AgentId(Uuid::from_u128(BASE + 6));
+const DOCUMENT: DocumentId = DocumentId(Uuid::from_u128(BASE + 8));
 const TALK: ConversationId = ConversationId(Uuid::from_u128(BASE + 7));
 
 /// The example body of a public event type.
@@ -39,6 +43,9 @@ pub fn example(name: &str) -> Value {
         Some(("call", _)) => told::<Calls>(name, &recorded(&CALL.stream(), &call(name))),
         Some(("ivr", _)) => told::<IvrSessions>(name, &recorded(&SESSION.stream(), &session())),
         Some(("agent", _)) => told::<Agents>(name, &recorded(&AGENT.stream(), &example_talks::agent(name))),
+        Some(("kb", _)) => {
+            told::<KnowledgeDocuments>(name, &recorded(&DOCUMENT.stream(), &example_documents::document(name)))
+        }
         Some(("conversation" | "function" | "error", _)) => {
             told::<Conversations>(name, &recorded(&TALK.stream(), &example_talks::conversation(name)))
         }

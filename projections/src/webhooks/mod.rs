@@ -9,6 +9,7 @@ mod deliveries;
 mod delivery_history;
 mod endpoints;
 mod errors;
+mod example_documents;
 mod example_talks;
 mod examples;
 mod memory;

@@ -5,7 +5,7 @@ use domain::call::CallEvent;
 use domain::call::terms::Status;
 use domain::conversation::ConversationEvent;
 use domain::envelope::Recorded;
-use domain::ids::{AgentId, CallId, ConversationId, EndpointId};
+use domain::ids::{AgentId, CallId, ConversationId, DocumentId, EndpointId};
 use domain::ivr::session::{IvrSession, SessionEvent};
 use domain::webhook::endpoint::EndpointEvent;
 use domain::wire::{DecodeError, DomainEvent as _};
@@ -19,6 +19,7 @@ use crate::agents::{AgentRow, Agents};
 use crate::calls::{CallRow, Calls};
 use crate::conversations::{ConversationRow, Conversations};
 use crate::ivr_sessions::{IvrSessions, SessionRow};
+use crate::knowledge::{KnowledgeDocumentRow, KnowledgeDocuments};
 use crate::view::{Shown, View};
 
 /// Public name of failures.
@@ -238,6 +239,31 @@ impl Published for Endpoints {
     }
 
     fn agent(_: &EndpointRow) -> Option<AgentId> {
+        None
+    }
+}
+
+impl Published for KnowledgeDocuments {
+    const CATEGORY: &'static str = DocumentId::CATEGORY;
+    const REMEMBERED: usize = 1_000;
+
+    fn is_published(event_type: &str) -> bool {
+        matches!(event_type, "kb_document.ready" | "kb_document.failed")
+    }
+
+    fn name(fact: &Recorded, _: &KnowledgeDocumentRow) -> Option<&'static str> {
+        match &*fact.event_type {
+            "kb_document.ready" => Some("kb.document_ready"),
+            "kb_document.failed" => Some("kb.document_failed"),
+            _ => None,
+        }
+    }
+
+    fn subject(row: &KnowledgeDocumentRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn agent(_: &KnowledgeDocumentRow) -> Option<AgentId> {
         None
     }
 }

@@ -16,6 +16,7 @@ use crate::agents::Agents;
 use crate::calls::Calls;
 use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
+use crate::knowledge::KnowledgeDocuments;
 
 /// Derives public events from recorded events.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub struct Publisher {
     conversations: Memory<Conversations>,
     agents: Memory<Agents>,
     endpoints: Memory<Endpoints>,
+    documents: Memory<KnowledgeDocuments>,
 }
 
 impl Publisher {
@@ -33,7 +35,8 @@ impl Publisher {
     pub fn new(log: Arc<dyn EventStore>) -> Self {
         let (calls, sessions) = (Memory::default(), Memory::default());
         let (conversations, agents) = (Memory::default(), Memory::default());
-        Self { log, calls, sessions, conversations, agents, endpoints: Memory::default() }
+        let (endpoints, documents) = (Memory::default(), Memory::default());
+        Self { log, calls, sessions, conversations, agents, endpoints, documents }
     }
 
     async fn of_one(&self, fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
@@ -43,6 +46,7 @@ impl Publisher {
             Conversations::CATEGORY => self.conversations.take(&*self.log, fact).await,
             Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
             Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
+            KnowledgeDocuments::CATEGORY => self.documents.take(&*self.log, fact).await,
             PrivacyJobId::CATEGORY => {
                 // the resources must be read again, because parts of them may have been erased
                 self.calls.forget();
@@ -72,6 +76,8 @@ const PERSONAL: &[&str] = &[
     "conversation.function_executed",
     "conversation.summarised",
     "delivery.attempted",
+    "kb_document.ingested",
+    "kb_document.parsed",
 ];
 
 #[async_trait]

@@ -91,6 +91,7 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
             first_token_ms: Some(2),
             finish: Finish::Stop,
             passed_over: vec![],
+            retrieved: None,
             call: None,
             tell_at: None,
             at: at(n),
@@ -128,6 +129,8 @@ async fn history(world: &World) {
         call_content: None,
         voice_id: None,
         fallback: vec![],
+        knowledge_bases: vec![],
+        retrieval: None,
     };
     let origin = Origin::default;
     let created = AgentCreated { terms: terms.clone(), origin: origin(), at: at(1) };

@@ -81,6 +81,7 @@ scopes! {
     "tools" = ToolsRead ToolsWrite,
     "numbers" = NumbersRead NumbersWrite,
     "customers" = CustomersRead CustomersWrite,
+    "kb" = KbRead KbWrite,
     "keys" = KeysRead KeysWrite,
     "users" = UsersRead UsersWrite,
     "providers" = ProvidersRead ProvidersWrite,

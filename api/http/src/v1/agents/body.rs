@@ -1,6 +1,7 @@
 //! Parts of agent requests and their checks.
 
-use domain::ids::{ClientId, ToolId};
+use domain::ids::{ClientId, KnowledgeBaseId, ToolId};
+use domain::knowledge::{MAX_AGENT_BASES, Retrieval};
 use domain::model::{ModelRef, Provider};
 use domain::privacy::content::ContentLevel;
 use projections::words;
@@ -74,6 +75,61 @@ impl From<ModelBody> for ModelRef {
     fn from(body: ModelBody) -> Self {
         ModelRef::new(body.provider.into(), body.model)
     }
+}
+
+/// How to look passages up.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewRetrieval)]
+pub(crate) struct RetrievalBody {
+    /// Most passages for an answer; 5, if left out.
+    #[schema(minimum = 1, maximum = 20, nullable = false)]
+    limit: Option<u8>,
+    /// Passages with a smaller score are left out; 0, if left out.
+    #[schema(minimum = 0, maximum = 1, nullable = false)]
+    min_score: Option<f64>,
+    /// Passages less near to the question, by the cosine, are left out, and those found by words alone; all are taken, if
+    /// left out.
+    #[schema(minimum = 0, maximum = 1)]
+    min_similarity: Option<f64>,
+    /// Longest wait for passages, in milliseconds; 150, if left out.
+    #[schema(minimum = 10, maximum = 5_000, nullable = false)]
+    budget_ms: Option<u16>,
+}
+
+/// The settings in thousandths; notes a fault for each number out of its range.
+pub(super) fn retrieval(body: RetrievalBody, fields: &mut Fields) -> Retrieval {
+    let mut permille = |field: &str, value: f64| {
+        if !(0.0..=1.0).contains(&value) {
+            fields.fault(format!("retrieval.{field}"), "invalid", "must be from 0 to 1");
+        }
+        (value.clamp(0.0, 1.0) * 1_000.0).round() as u16
+    };
+    let default = Retrieval::default();
+    Retrieval {
+        limit: body.limit.unwrap_or(default.limit),
+        min_score_permille: body
+            .min_score
+            .map_or(default.min_score_permille, |value| permille("min_score", value)),
+        min_similarity_permille: body.min_similarity.map(|value| permille("min_similarity", value)),
+        budget_ms: body.budget_ms.unwrap_or(default.budget_ms),
+    }
+}
+
+/// Checks that every knowledge base exists in the client and notes a fault for each unknown one.
+pub(super) async fn knowledge_bases(
+    backend: &Backend,
+    client: ClientId,
+    given: &[EdgeId<KnowledgeBaseId>],
+    fields: &mut Fields,
+) -> Result<Vec<KnowledgeBaseId>, ApiError> {
+    for (n, EdgeId(id)) in given.iter().enumerate().take(MAX_AGENT_BASES) {
+        let found = backend.knowledge.model_of(client, *id).await.map_err(ApiError::unavailable)?;
+        if found.is_none() {
+            fields.fault(format!("knowledge_base_ids[{n}]"), "unknown", "there is no such knowledge base");
+        }
+    }
+    Ok(given.iter().map(|id| id.0).collect())
 }
 
 /// Converts a temperature to thousandths; notes a fault unless it is from 0 to 2.

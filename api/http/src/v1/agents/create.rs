@@ -2,7 +2,7 @@
 
 use actix_web::{post, web};
 use domain::agent::{AgentCommand, AgentCreated, AgentTerms};
-use domain::ids::{AgentId, ToolId};
+use domain::ids::{AgentId, KnowledgeBaseId, ToolId};
 use domain::ports::ids::Ids as _;
 use projections::agents::AgentView;
 use projections::words;
@@ -10,7 +10,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource;
-use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
+use super::body::{
+    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature, tools,
+};
 use super::resource::AgentResource;
 use crate::auth::Caller;
 use crate::auth::permissions::AgentsWrite;
@@ -63,6 +65,12 @@ pub(crate) struct NewAgent {
     #[serde(default)]
     #[schema(max_items = 5)]
     fallback: Vec<ModelBody>,
+    /// Ids of the knowledge bases it looks passages up in before it answers: at most 8.
+    #[serde(default)]
+    #[schema(value_type = Option<Vec<String>>, max_items = 8)]
+    knowledge_base_ids: Vec<EdgeId<KnowledgeBaseId>>,
+    /// How it looks passages up.
+    retrieval: Option<RetrievalBody>,
 }
 
 /// Create a new agent.
@@ -86,6 +94,8 @@ pub(crate) async fn create_agent(
     let provider = new.provider.map(Into::into);
     let model = model(&backend, caller.client, provider, new.model, &mut fields).await;
     let tools = tools(&backend, caller.client, &new.tools, &mut fields).await?;
+    let knowledge_bases = knowledge_bases(&backend, caller.client, &new.knowledge_base_ids, &mut fields).await?;
+    let retrieval = new.retrieval.map(|body| retrieval(body, &mut fields));
     fields.finish()?;
     let Some(model) = model else { return Err(ApiError::internal("there is no model at all")) };
     let terms = AgentTerms {
@@ -100,6 +110,8 @@ pub(crate) async fn create_agent(
         call_content: new.call_content.map(Into::into),
         voice_id: new.voice_id,
         fallback: new.fallback.into_iter().map(Into::into).collect(),
+        knowledge_bases,
+        retrieval,
     };
     let created = AgentCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
     let create = AgentCommand::Create(Box::new(created));

@@ -2,7 +2,7 @@
 
 use actix_web::{patch, web};
 use domain::agent::{AgentCommand, AgentPatch};
-use domain::ids::{AgentId, ToolId};
+use domain::ids::{AgentId, KnowledgeBaseId, ToolId};
 use domain::model::ModelRef;
 use projections::agents::AgentView;
 use projections::words;
@@ -10,7 +10,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource::change;
-use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
+use super::body::{
+    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature, tools,
+};
 use super::resource::AgentResource;
 use crate::auth::Caller;
 use crate::auth::permissions::AgentsWrite;
@@ -67,6 +69,13 @@ pub(crate) struct PatchBody {
     /// Models to try when the first one cannot answer; this list replaces the old one.
     #[schema(nullable = false, max_items = 5)]
     fallback: Option<Vec<ModelBody>>,
+    /// Ids of the knowledge bases it looks passages up in; this list replaces the old one.
+    #[schema(nullable = false, value_type = Option<Vec<String>>, max_items = 8)]
+    knowledge_base_ids: Option<Vec<EdgeId<KnowledgeBaseId>>>,
+    /// How it looks passages up; `null`: the default.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<RetrievalBody>)]
+    retrieval: Option<Option<RetrievalBody>>,
 }
 
 /// Change fields of an agent.
@@ -105,6 +114,11 @@ pub(crate) async fn patch_agent(
         Some(given) => Some(tools(&backend, caller.client, given, &mut fields).await?),
         None => None,
     };
+    let knowledge_bases = match &wanted.knowledge_base_ids {
+        Some(given) => Some(knowledge_bases(&backend, caller.client, given, &mut fields).await?),
+        None => None,
+    };
+    let retrieval = wanted.retrieval.map(|body| body.map(|body| retrieval(body, &mut fields)));
     fields.finish()?;
     let patch = AgentPatch {
         name: wanted.name.map(|name| name.trim().to_owned()),
@@ -118,6 +132,8 @@ pub(crate) async fn patch_agent(
         call_content: wanted.call_content.map(|level| level.map(Into::into)),
         voice_id: wanted.voice_id,
         fallback: wanted.fallback.map(|models| models.into_iter().map(Into::into).collect()),
+        knowledge_bases,
+        retrieval,
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = AgentCommand::Update { patch, origin, now };
