@@ -5,7 +5,7 @@ use domain::ports::StoreUnavailable;
 use super::SqlViews;
 
 /// Tables that hold, or held, personal data.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 15] = [
     "calls",
     "transcript_lines",
     "conversations",
@@ -18,6 +18,9 @@ const TABLES: [&str; 12] = [
     "audit_log",
     "ivr_menus",
     "ivr_sessions",
+    "index_entries",
+    "index_vectors",
+    "memories",
 ];
 
 impl SqlViews {
