@@ -24,6 +24,7 @@ pub mod sql;
 pub mod telephony;
 pub mod tools;
 pub mod trace;
+pub mod vector_index;
 pub mod webhooks;
 pub mod zoneinfo;
 

@@ -33,6 +33,7 @@ pub mod phone;
 pub mod ports;
 pub mod privacy;
 pub mod provider;
+pub mod ranking;
 pub mod retry_after;
 mod spoken;
 #[cfg(any(test, feature = "testing"))]

@@ -5,7 +5,7 @@ use domain::ports::StoreUnavailable;
 use super::SqlViews;
 
 /// Tables that hold, or held, personal data.
-const TABLES: [&str; 13] = [
+const TABLES: [&str; 16] = [
     "calls",
     "transcript_lines",
     "conversations",
@@ -19,6 +19,9 @@ const TABLES: [&str; 13] = [
     "ivr_menus",
     "ivr_sessions",
     "kb_documents",
+    "index_entries",
+    "index_vectors",
+    "memories",
 ];
 
 impl SqlViews {

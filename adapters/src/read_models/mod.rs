@@ -120,6 +120,11 @@ impl SqlViews {
         self.db.probe().await
     }
 
+    /// The database, for what is kept beside the views.
+    pub(crate) fn db(&self) -> &Db {
+        &self.db
+    }
+
     pub async fn close(&self) {
         self.db.close().await;
     }

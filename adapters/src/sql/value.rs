@@ -207,6 +207,10 @@ impl SqlRow {
         self.get(column)
     }
 
+    pub(crate) fn bytes_option(&self, column: usize) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        self.get(column)
+    }
+
     pub(crate) fn bytes(&self, column: usize) -> Result<Vec<u8>, sqlx::Error> {
         self.get(column)
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod database;
+mod embeddings;
 mod erasures;
 mod event_store;
 mod head_keeper;
@@ -19,4 +20,5 @@ mod shared_limits;
 mod snapshots;
 mod telnyx;
 mod tools;
+mod vector_index;
 mod webhook_sender;

@@ -2,6 +2,7 @@
 //! is part of the program: `voxledger doctor --prove-event-store` runs it against an operator's server.
 
 pub mod deliveries;
+pub mod embeddings;
 pub mod event_store;
 pub mod fakes;
 pub mod head_keeper;
@@ -12,6 +13,7 @@ pub mod log_target;
 pub mod objects;
 pub mod outbox;
 pub mod seals;
+pub mod vector_index;
 
 /// Makes one `#[tokio::test]` of each case. Only for the suites.
 #[doc(hidden)]

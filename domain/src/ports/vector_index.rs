@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::StoreUnavailable;
 use super::embeddings::{Embedding, EmbeddingModel};
+use crate::envelope::Position;
 use crate::ids::ClientId;
 
 /// Most hits of one search.
@@ -90,7 +91,7 @@ pub struct Hit {
     pub text: String,
     /// Fused from both ranks, 0 to 1; 1 is the first place in each search that was asked for. Hits are ordered by it.
     pub score: f64,
-    /// Cosine of the angle to the vector that was searched with, −1 to 1; `None` if it was not found by its vector.
+    /// Cosine of the angle to the vector that was searched with, −1 to 1; `None` where either of them has none.
     pub similarity: Option<f32>,
     pub ranks: Ranks,
 }
@@ -150,4 +151,11 @@ pub trait VectorIndex: fmt::Debug + Send + Sync {
 
     /// Removes a whole space: its entries, words and vectors.
     async fn erase(&self, space: Space) -> Result<(), StoreUnavailable>;
+
+    /// Position up to which the follower of the log with this name has put entries; [`Position::START`] in an index that
+    /// is new: then it puts them all again.
+    async fn progress(&self, follower: &str) -> Result<Position, StoreUnavailable>;
+
+    /// Moves the position of a follower.
+    async fn reached(&self, follower: &str, position: Position) -> Result<(), StoreUnavailable>;
 }
