@@ -3,6 +3,7 @@
 pub mod backup;
 pub mod clock;
 pub mod database;
+pub mod documents;
 pub mod embeddings;
 pub mod event_store;
 pub mod fairness;

@@ -13,14 +13,11 @@ use domain::ports::objects::{ObjectError, ObjectKey, ObjectLabels, ObjectStore, 
 use domain::ports::recordings::{KeepError, RecordingKeeper, RecordingOrder};
 use domain::ports::vault::Vault;
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_LENGTH};
-use reqwest::{Client, Response, StatusCode, Url, redirect};
+use reqwest::{Client, Response, StatusCode, Url};
 
 use crate::objects::{ObjectSecret, SealingWriter, secret_place};
 use crate::trace::{Peer, send};
 use crate::webhooks::Guard;
-
-/// Most redirects followed: carriers hand out addresses of their storage.
-const REDIRECTS: usize = 5;
 
 /// Limits of a download.
 #[derive(Debug, Clone, Copy)]
@@ -65,21 +62,9 @@ impl HttpRecordings {
     ) -> Result<Self, reqwest::Error> {
         let carrier = Url::parse(carrier).ok();
         let (hops, known) = (guard.clone(), carrier.clone());
-        let redirects =
-            redirect::Policy::custom(move |attempt| match may_reach(&hops, known.as_ref(), attempt.url()) {
-                _ if attempt.previous().len() > REDIRECTS => attempt.error("too many redirects"),
-                true => attempt.follow(),
-                false => attempt.stop(),
-            });
-        let http = crate::http::client()
-            .no_proxy()
-            .redirect(redirects)
-            .dns_resolver(Arc::new(guard.clone()))
-            .connect_timeout(Duration::from_secs(5))
-            .read_timeout(limits.silence)
-            .pool_idle_timeout(Duration::from_secs(4))
-            .user_agent(concat!("voxledger/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let http = crate::http::guarded(guard.clone(), limits.silence, move |url| {
+            may_reach(&hops, known.as_ref(), url)
+        })?;
         Ok(Self { http, guard, carrier, objects, vault, ids, limits })
     }
 

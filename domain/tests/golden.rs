@@ -14,6 +14,8 @@
 
 #[path = "golden/ivr.rs"]
 mod ivr;
+#[path = "golden/knowledge.rs"]
+mod knowledge;
 #[path = "golden/msgpack.rs"]
 mod msgpack;
 #[path = "golden/samples.rs"]
@@ -39,6 +41,7 @@ use domain::hubspot::HubspotContactEvent;
 use domain::ivr::menu::MenuEvent;
 use domain::ivr::reference::MenuReferenceEvent;
 use domain::ivr::session::SessionEvent;
+use domain::knowledge::{DocumentEvent, KnowledgeBaseEvent};
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
 use domain::number::NumberEvent;
@@ -89,6 +92,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<AgentEvent>(talk::agent());
     proof.prove::<ToolEvent>(talk::tool());
     proof.prove::<UploadEvent>(samples::upload());
+    proof.prove::<KnowledgeBaseEvent>(knowledge::base());
+    proof.prove::<DocumentEvent>(knowledge::document());
     proof.prove::<ConversationEvent>(talk::conversation());
     proof.prove::<PrivacyJobEvent>(samples::privacy_job());
     proof.prove::<PolicyEvent>(samples::privacy_policy());

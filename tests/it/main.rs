@@ -25,6 +25,7 @@ mod idempotency;
 mod identity_provider;
 mod ivr;
 mod ivr_calls;
+mod knowledge;
 mod legs;
 mod limits;
 mod live;

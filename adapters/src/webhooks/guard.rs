@@ -66,6 +66,18 @@ pub(super) struct NoAddress(#[source] Option<io::Error>);
 #[error("{0} is a private, local or reserved address")]
 pub(super) struct BlockedAddress(pub(super) IpAddr);
 
+/// Whether a request failed because the guard refuses all addresses of its host.
+pub(crate) fn is_blocked(error: &reqwest::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(at) = cause {
+        if at.downcast_ref::<BlockedAddress>().is_some() {
+            return true;
+        }
+        cause = at.source();
+    }
+    false
+}
+
 impl Guard {
     /// A guard; with `allow_private` it allows every address, and `http` as well.
     #[must_use]

@@ -5,5 +5,6 @@ mod guard;
 mod sender;
 
 pub use addresses::is_public;
+pub(crate) use guard::is_blocked;
 pub use guard::{Guard, Lookup, SystemLookup, UrlFault};
 pub use sender::{HttpSender, SenderConfig};

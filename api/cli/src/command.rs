@@ -4,7 +4,8 @@ use clap::{Parser, Subcommand};
 
 use super::{
     audit::AuditArgs, backup::BackupArgs, backup::RestoreArgs, client::ClientArgs, demo::DemoArgs,
-    doctor::DoctorArgs, keys::KeysArgs, log::LogArgs, migrate::MigrateArgs, projections::ProjectionsArgs,
+    doctor::DoctorArgs, keys::KeysArgs, log::LogArgs, migrate::MigrateArgs,
+    parse_document::ParseDocumentArgs, projections::ProjectionsArgs,
     serve::ServeArgs, simulate::SimulateArgs,
 };
 
@@ -48,6 +49,9 @@ pub enum Command {
     Keys(KeysArgs),
     /// Copy the log to another engine or place.
     Log(LogArgs),
+    /// Read a document for a node that does not trust it.
+    #[command(name = adapters::documents::COMMAND, hide = true)]
+    ParseDocument(ParseDocumentArgs),
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod migrate;
 mod offline;
 mod openapi;
 mod out;
+mod parse_document;
 mod projections;
 mod serve;
 mod simulate;
@@ -57,5 +58,6 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Client(args) => client::run(&args).map(done),
         Command::Keys(args) => keys::run(&args),
         Command::Log(args) => log::run(&args),
+        Command::ParseDocument(args) => parse_document::run(&args).map(done),
     }
 }

@@ -52,7 +52,9 @@ impl IfMatch {
         if value.trim() == "*" {
             return Self::Exists;
         }
-        let version = |tag: &str| tag.trim().strip_prefix('"')?.strip_suffix('"')?.parse().ok().map(Version);
+        // what follows a dash tells states apart that have no events of their own
+        let number = |tag: &str| tag.split_once('-').map_or(tag, |(number, _)| number).parse().ok();
+        let version = |tag: &str| number(tag.trim().strip_prefix('"')?.strip_suffix('"')?).map(Version);
         Self::OneOf(value.split(',').filter_map(version).collect())
     }
 }
@@ -82,6 +84,7 @@ mod tests {
         assert!(seven.check(Version(8)).is_err());
         assert!(IfMatch::parse("\"6\", \"7\"").check(Version(7)).is_ok());
         assert!(IfMatch::parse("*").check(Version(7)).is_ok());
+        assert!(IfMatch::parse("\"7-ready-3\"").check(Version(7)).is_ok());
         assert!(IfMatch::Nothing.check(Version(7)).is_ok());
     }
 

@@ -13,6 +13,7 @@ use adapters::objects::Access;
 use adapters::outbox::SqlOutbox;
 use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
+use adapters::documents::{ChildParser, DocumentLimits, ParserLimits, StoredDocuments};
 use adapters::recordings::{FetchLimits, HttpRecordings};
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -25,6 +26,7 @@ use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::objects::ObjectStore;
+use domain::ports::documents::DocumentReader;
 use domain::ports::recordings::RecordingKeeper;
 use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
@@ -72,6 +74,8 @@ pub struct Edges {
     pub objects: Arc<dyn ObjectStore>,
     /// Fetches recordings into it; `None` where they stay with the carrier.
     pub recordings: Option<Arc<dyn RecordingKeeper>>,
+    /// Stores the documents of knowledge bases, and reads them in processes of their own.
+    pub documents: Arc<dyn DocumentReader>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     /// The time zones with their rules.
@@ -106,6 +110,7 @@ impl Edges {
         let (vault, webhooks) = (Arc::new(vault), Arc::new(webhooks));
         let objects = open_objects(config)?;
         let recordings = recordings(config, &guard, &objects, vault.clone(), &ids)?;
+        let documents = documents(config, &guard, &objects, vault.clone(), &ids)?;
         let step_webhooks = Arc::new(HttpStepWebhooks::new(guard.clone()).context("cannot set up TLS")?);
         Ok(Self {
             log,
@@ -124,6 +129,7 @@ impl Edges {
             step_webhooks,
             objects,
             recordings,
+            documents,
             clock,
             ids,
             zones: zones.zones,
@@ -270,6 +276,23 @@ fn recordings(
     let (carrier, stores) = (config.telnyx.api_base.as_str(), (objects.clone(), vault));
     let keeper = HttpRecordings::new(guard.clone(), carrier, stores, ids.clone(), limits);
     Ok(Some(Arc::new(keeper.context("cannot set up TLS")?)))
+}
+
+fn documents(
+    config: &Config,
+    guard: &Guard,
+    objects: &Arc<dyn ObjectStore>,
+    vault: Arc<dyn Vault>,
+    ids: &Arc<dyn Ids>,
+) -> anyhow::Result<Arc<dyn DocumentReader>> {
+    let settings = &config.documents;
+    let memory = (settings.memory_mib.get() as u64).saturating_mul(1 << 20);
+    let parser_limits = ParserLimits { memory, time: settings.timeout };
+    let parser = ChildParser::new(ChildParser::this_program(), parser_limits);
+    let limits =
+        DocumentLimits { max_bytes: settings.max_bytes.get() as u64, ..DocumentLimits::default() };
+    let reader = StoredDocuments::new(guard.clone(), (objects.clone(), vault), ids.clone(), parser, limits);
+    Ok(Arc::new(reader.context("cannot set up TLS")?))
 }
 
 fn witnesses(config: &Config) -> anyhow::Result<Vec<Arc<dyn Witness>>> {

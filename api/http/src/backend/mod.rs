@@ -20,6 +20,7 @@ use actors::Runtime;
 use actors::call::Calls;
 use actors::carrier::CarrierInbox;
 use actors::conversation::ConversationService;
+use actors::knowledge::Knowledge;
 use actors::ivr::{IvrSessions, MenuLibrary};
 use actors::privacy::PrivacyDeps;
 use actors::sealer::Prover;
@@ -103,6 +104,10 @@ pub struct Backend {
     pub log_key: LogKey,
     /// The object store, and signed URLs of what is in it.
     pub objects: ObjectAccess,
+    /// Looks passages of knowledge bases up.
+    pub knowledge: Knowledge,
+    /// Most bytes of a document.
+    pub document_bytes: u64,
     /// Limits the number of concurrent exports.
     pub exports: Arc<Semaphore>,
     /// Cancelled when the node stops; streams to clients end with it.

@@ -11,6 +11,7 @@ pub mod customers;
 mod folded;
 mod history;
 pub mod ivr;
+pub mod knowledge;
 pub mod llm;
 pub mod numbers;
 pub mod objects;

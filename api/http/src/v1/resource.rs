@@ -65,7 +65,7 @@ pub(super) async fn get<R: Resource>(
 }
 
 /// The resource as it was, folded from its events by the view's own rules.
-async fn as_of<R: Resource>(
+pub(super) async fn as_of<R: Resource>(
     backend: &Backend,
     caller: &Principal,
     id: R::Id,

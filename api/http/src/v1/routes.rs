@@ -8,6 +8,7 @@ use super::auth::{KeyResource, UserResource};
 use super::calls::CallResource;
 use super::conversations::ConversationResource;
 use super::customers::CustomerResource;
+use super::knowledge::KnowledgeBaseResource;
 use super::ivr::{MenuResource, SessionResource};
 use super::numbers::NumberResource;
 use super::recipe::Endpoint::{Events, List, One};
@@ -15,7 +16,7 @@ use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, customers, ivr, llm, numbers, objects, privacy,
+    agents, analytics, audit, auth, calls, conversations, customers, ivr, knowledge, llm, numbers, objects, privacy,
     tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
@@ -137,6 +138,18 @@ endpoints! {
     tools::create::create_tool,
     tools::patch::patch_tool,
     tools::rotate::rotate_tool_secret,
+    knowledge::create::create_knowledge_base,
+    knowledge::read::list_knowledge_bases,
+    knowledge::read::get_knowledge_base,
+    knowledge::patch::patch_knowledge_base,
+    knowledge::presign::presign_document,
+    knowledge::ingest::ingest_documents,
+    knowledge::search::search_knowledge_base,
+    knowledge::documents::list_documents,
+    knowledge::documents::get_document,
+    knowledge::documents::list_document_events,
+    knowledge::documents::delete_document,
+    knowledge::documents::retry_document,
     llm::providers::list_llm_providers,
     audit::log::list_audit_log,
     analytics::overview::get_analytics_overview,
@@ -172,8 +185,10 @@ resources! {
     NumberResource: [One, List, Events],
     CustomerResource: [One, Events],
     ToolResource: [One, List, Events],
+    KnowledgeBaseResource: [Events],
     EndpointResource: [One, List, Events];
     delete KeyResource, UserResource, NumberResource, ToolResource, EndpointResource,
+        KnowledgeBaseResource,
 }
 
 /// OpenAPI document of the endpoints under `/api/v1`.

@@ -9,6 +9,7 @@ use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::conversations::ConversationsConfig;
+use super::documents::DocumentsConfig;
 use super::embeddings::EmbeddingsConfig;
 use super::error::ConfigError;
 use super::http::HttpConfig;
@@ -83,6 +84,8 @@ tree! {
     llm: LlmConfig,
     /// How texts become vectors.
     embeddings: EmbeddingsConfig,
+    /// How documents of knowledge bases are read.
+    documents: DocumentsConfig,
     /// Limits and behaviour of conversations.
     conversations: ConversationsConfig,
     /// Delivery of outbound webhooks.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actors::Runtime;
 use actors::conversation::{ConversationService, Voice};
+use actors::knowledge::KnowledgeDeps;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
 use actors::uploads::Uploads;
 use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions};
@@ -24,7 +25,7 @@ pub(super) fn start(
     stores: &Stores,
     actors: &CallActors,
     conversations: &ConversationService,
-    uploads: &Uploads,
+    (uploads, knowledge): (&Uploads, KnowledgeDeps),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> Webhooks {
@@ -41,6 +42,7 @@ pub(super) fn start(
             shown: stores.redacted(),
             places: Arc::new(Semaphore::new(config.recordings.concurrency.get().min(Semaphore::MAX_PERMITS))),
         }),
+        knowledge: Some(knowledge),
         uploads: uploads.clone(),
         store: work.clone(),
         leases: work.clone(),

@@ -8,6 +8,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use actors::conversation::ConversationService;
+use actors::knowledge::Knowledge;
 use actors::privacy::PrivacyDeps;
 use actors::sealer::{HistoryHealth, Prover};
 use actors::uploads::Uploads;
@@ -57,6 +58,7 @@ pub(super) struct Started {
     pub(super) loaded: Loaded,
     pub(super) actors: CallActors,
     pub(super) conversations: ConversationService,
+    pub(super) knowledge: Knowledge,
     pub(super) webhooks: Webhooks,
     pub(super) privacy: PrivacyDeps,
     pub(super) uploads: Uploads,
@@ -70,7 +72,7 @@ pub(super) async fn backend(
     started: Started,
     stop: &CancellationToken,
 ) -> anyhow::Result<Backend> {
-    let Started { loaded, actors, conversations, webhooks, privacy, uploads, progress } = started;
+    let Started { loaded, actors, conversations, knowledge, webhooks, privacy, uploads, progress } = started;
     let shown_calls = ShownCalls { views: stores.views.clone(), progress: progress.clone() };
     Ok(Backend {
         calls: actors.calls,
@@ -101,6 +103,8 @@ pub(super) async fn backend(
             signer: uploads.signer.clone(),
             uploads,
         },
+        knowledge,
+        document_bytes: config.documents.max_bytes.get() as u64,
         exports: v1::export_places(),
         stop: stop.clone(),
         gate: loaded.gate,

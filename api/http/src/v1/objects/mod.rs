@@ -4,6 +4,8 @@ pub mod get;
 pub mod put;
 mod range;
 
+pub(super) use put::upload_problem;
+
 use domain::object_url::{BadToken, Grant};
 
 use crate::backend::Backend;

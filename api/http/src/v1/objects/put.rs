@@ -83,7 +83,7 @@ fn other_type(declared: &str) -> ApiError {
     ApiError::new(Code::UnsupportedMediaType, detail)
 }
 
-fn upload_problem(error: UploadError) -> ApiError {
+pub(in super::super) fn upload_problem(error: UploadError) -> ApiError {
     match error {
         UploadError::Command(error) => problem(error),
         UploadError::Store(error) => of_store(error),

@@ -1,0 +1,144 @@
+//! Starts the child process, gives it the document, and reads its answer, within limits of its own.
+
+use std::ffi::OsString;
+use std::process::Stdio;
+use std::time::Duration;
+
+use domain::knowledge::DocumentFault;
+use domain::ports::documents::{DocumentText, ReadError};
+use domain::ports::objects::ObjectReader;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, Command};
+
+use super::child::{COMMAND, Line};
+use super::parse::MAX_TEXT;
+
+/// Most bytes of a child's answer: escaped text, and a frame around each block.
+const MAX_ANSWER: u64 = 4 * MAX_TEXT as u64;
+
+/// Limits of a child.
+#[derive(Debug, Clone, Copy)]
+pub struct ParserLimits {
+    /// Most bytes of address space, the program's own included.
+    pub memory: u64,
+    /// Longest time for a document.
+    pub time: Duration,
+}
+
+impl Default for ParserLimits {
+    fn default() -> Self {
+        Self { memory: 1 << 30, time: Duration::from_secs(60) }
+    }
+}
+
+/// Reads documents in child processes of a program that knows the [`COMMAND`].
+#[derive(Debug, Clone)]
+pub struct ChildParser {
+    program: OsString,
+    limits: ParserLimits,
+}
+
+impl ChildParser {
+    /// A parser that starts `program`.
+    pub fn new(program: impl Into<OsString>, limits: ParserLimits) -> Self {
+        Self { program: program.into(), limits }
+    }
+
+    /// The running program itself, also after its file was replaced by a newer version.
+    #[must_use]
+    pub fn this_program() -> OsString {
+        let own = "/proc/self/exe";
+        if std::path::Path::new(own).exists() {
+            return own.into();
+        }
+        std::env::current_exe().map_or_else(|_| "voxledger".into(), Into::into)
+    }
+
+    /// Reads a document, and says its MIME type by the content.
+    pub(super) async fn read(
+        &self,
+        content: &mut dyn ObjectReader,
+        declared: &str,
+    ) -> Result<(String, DocumentText), ReadError> {
+        let mut child = self.start(declared)?;
+        let spoken = tokio::time::timeout(self.limits.time, talk(&mut child, content)).await;
+        let answer = match spoken {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => {
+                let _ = child.start_kill();
+                return Err(error);
+            }
+            Err(_) => {
+                let _ = child.start_kill();
+                return Err(ReadError::Never(DocumentFault::TooMuchWork));
+            }
+        };
+        if let Some(done) = answer {
+            return done;
+        }
+        let ended = child.wait().await.map_err(|error| not_yet("wait for", &error))?;
+        match ended.code() {
+            // the operating system ended it: too much time or memory
+            None => Err(ReadError::Never(DocumentFault::TooMuchWork)),
+            Some(code) => Err(ReadError::NotYet(format!("the reader of documents ended with code {code}"))),
+        }
+    }
+
+    fn start(&self, declared: &str) -> Result<Child, ReadError> {
+        let seconds = self.limits.time.as_secs().max(1).to_string();
+        let started = Command::new(&self.program)
+            .arg(COMMAND)
+            .arg(format!("--declared={declared}"))
+            .arg(format!("--memory={}", self.limits.memory))
+            .arg(format!("--seconds={seconds}"))
+            .env_clear()
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn();
+        started.map_err(|error| not_yet("start", &error))
+    }
+}
+
+type Answer = Result<(String, DocumentText), ReadError>;
+
+fn not_yet(what: &str, error: &dyn std::fmt::Display) -> ReadError {
+    ReadError::NotYet(format!("cannot {what} the reader of documents: {error}"))
+}
+
+/// Gives the child the content and reads its lines; `None` when it ended without a last one.
+async fn talk(child: &mut Child, content: &mut dyn ObjectReader) -> Result<Option<Answer>, ReadError> {
+    let (Some(mut input), Some(output)) = (child.stdin.take(), child.stdout.take()) else {
+        return Err(ReadError::NotYet("the reader of documents has no pipes".to_owned()));
+    };
+    let give = async {
+        while let Some(piece) = content.next().await.map_err(|error| ReadError::NotYet(error.to_string()))? {
+            // a child that has ended says why, or its end does
+            if input.write_all(&piece).await.is_err() {
+                break;
+            }
+        }
+        drop(input);
+        Ok::<(), ReadError>(())
+    };
+    let take = async {
+        let mut lines = BufReader::new(output.take(MAX_ANSWER)).lines();
+        let mut blocks = Vec::new();
+        // a line that cannot be read is one that a library printed
+        while let Ok(Some(line)) = lines.next_line().await {
+            match serde_json::from_str(&line) {
+                Ok(Line::Block(block)) => blocks.push(block),
+                Ok(Line::Done { content_type, pages }) => {
+                    return Some(Ok((content_type, DocumentText { blocks, pages })));
+                }
+                Ok(Line::Fault(fault)) => return Some(Err(ReadError::Never(fault))),
+                Err(_) => {}
+            }
+        }
+        None
+    };
+    let (given, taken) = tokio::join!(give, take);
+    given?;
+    Ok(taken)
+}
