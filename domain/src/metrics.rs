@@ -6,8 +6,8 @@
 use crate::call::Work;
 use crate::call::terms::{CommandKind, EndReason};
 use crate::conversation::{ToolOutcome, TurnFault};
-use crate::knowledge::{DocumentFault, Grounds};
 use crate::ivr::session::{Heard, SessionStatus, WebhookOutcome};
+use crate::knowledge::{DocumentFault, Grounds};
 use crate::model::Provider;
 use crate::ports::embeddings::EmbeddingProvider;
 use crate::webhook::delivery::ErrorClass;

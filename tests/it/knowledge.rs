@@ -150,7 +150,8 @@ async fn a_document_is_read_found_replaced_and_removed() -> Result<()> {
     assert_eq!(types.iter().filter(|one| *one == "kb_document.ready").count(), 2);
 
     let objects = node.data.path().join("objects");
-    until("only the newest content is kept", SOON, async || Ok((files_in(&objects) == 1).then_some(()))).await?;
+    until("only the newest content is kept", SOON, async || Ok((files_in(&objects) == 1).then_some(())))
+        .await?;
     assert_eq!(api.send("DELETE", &document, &[], None).await?.status, 204);
     assert_eq!(api.get(&document).await?.status, 404);
     assert_eq!(search(api, &base, "Saturdays").await?, [] as [Value; 0]);
@@ -170,7 +171,11 @@ async fn every_format_is_read_and_what_cannot_be_read_says_why() -> Result<()> {
     let pages = ["A shave costs twelve euros.".to_owned(), "A cut costs twenty.".to_owned()];
     let good: [(&str, Vec<u8>, &str); 4] = [
         ("application/pdf", pdf(&pages, ""), "twelve euros"),
-        ("text/html", b"<!doctype html><title>T</title><p>The parrot is <b>green</b>.".to_vec(), "parrot is green"),
+        (
+            "text/html",
+            b"<!doctype html><title>T</title><p>The parrot is <b>green</b>.".to_vec(),
+            "parrot is green",
+        ),
         ("text/csv", b"animal;sound\ndog;woof\ncat;meow\n".to_vec(), "animal: cat; sound: meow"),
         ("text/plain", "Größe: zwölf Ellen.".into(), "zwölf Ellen"),
     ];
@@ -179,7 +184,10 @@ async fn every_format_is_read_and_what_cannot_be_read_says_why() -> Result<()> {
         let ready = settled(api, &document).await?;
         assert_eq!(text(&ready, "status"), "ready", "{content_type}: {ready}");
         let found = search(api, &base, expected).await?;
-        assert!(found.iter().any(|passage| text(passage, "text").contains(expected)), "{content_type} {found:?}");
+        assert!(
+            found.iter().any(|passage| text(passage, "text").contains(expected)),
+            "{content_type} {found:?}"
+        );
         assert_eq!(ready["pages"], if content_type == "application/pdf" { json!(2) } else { Value::Null });
     }
     let word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
@@ -211,9 +219,7 @@ async fn bad_requests_are_answered_clearly_and_change_nothing() -> Result<()> {
     let node = Node::start(&[])?;
     let (api, base) = (&node.api, node.base("Strict").await?);
     let presign = format!("{KB}/{base}/files/presign");
-    let asked = |content_type: &str, size: u64| {
-        json!({"file_name": "f", "content_type": content_type, "size_bytes": size})
-    };
+    let asked = |content_type: &str, size: u64| json!({"file_name": "f", "content_type": content_type, "size_bytes": size});
     assert_eq!(api.post(&presign, asked("application/pdf", 10 << 30)).await?.status, 413);
     assert_eq!(api.post(&presign, asked("application/pdf", 0)).await?.status, 422);
     assert_eq!(api.post(&presign, asked("application/zip", 5)).await?.status, 422);
@@ -315,7 +321,8 @@ async fn a_node_that_is_killed_while_it_reads_goes_on_where_it_stopped() -> Resu
     let server = Server::start(&options)?;
     let api = Api::new(&server.base)?;
     let base = text(&api.post(KB, json!({"name": "Crash"})).await?.data()?, "id").to_owned();
-    let pages: Vec<String> = (0..300).map(|n| format!("Page {n} tells of the heron.\nAnd of the reed.")).collect();
+    let pages: Vec<String> =
+        (0..300).map(|n| format!("Page {n} tells of the heron.\nAnd of the reed.")).collect();
     let document = add(&api, &base, "application/pdf", "Long", pdf(&pages, "")).await?;
     server.kill()?;
     let server = Server::start(&options)?;

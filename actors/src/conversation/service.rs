@@ -30,9 +30,9 @@ use super::feed::{Answer, Failed, Feed, Piece};
 use super::sentiment::{ScoreRequest, SentimentScorer};
 use super::tools::Toolbox;
 use super::turn::Turn;
-use crate::knowledge::Knowledge;
 use crate::context::CommandContext;
 use crate::entity::{Actors, LiveOptions, Observer};
+use crate::knowledge::Knowledge;
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 

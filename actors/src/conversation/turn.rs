@@ -8,8 +8,8 @@ use domain::conversation::{
     TurnCompleted, TurnFault, has_speech, has_words,
 };
 use domain::ids::{ConversationId, MessageId};
-use domain::model::{ModelRef, Usage};
 use domain::knowledge::Retrieved;
+use domain::model::{ModelRef, Usage};
 use domain::ports::llm::{ChatEvent, ChatMessage, ChatRequest, ToolCall, withdraw};
 
 use super::agents::TurnSetup;

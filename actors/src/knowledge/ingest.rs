@@ -42,7 +42,10 @@ enum Step {
     Done,
     /// No step is left.
     Over,
-    Later { why: String, pause: Option<Duration> },
+    Later {
+        why: String,
+        pause: Option<Duration>,
+    },
     Failed(DocumentFault),
 }
 
@@ -131,7 +134,11 @@ impl Ingestion<'_> {
         }
     }
 
-    async fn fail(&mut self, revision: u32, because: DocumentFault) -> Result<(), CommandError<DocumentRefusal>> {
+    async fn fail(
+        &mut self,
+        revision: u32,
+        because: DocumentFault,
+    ) -> Result<(), CommandError<DocumentRefusal>> {
         metrics::counter!(domain::metrics::DOCUMENTS_INGESTED, "outcome" => because.as_str()).increment(1);
         tracing::info!(document.id = %self.document(), because = because.as_str(), "a document failed");
         let now = self.deps.knowledge.runtime.clock.now();
@@ -139,7 +146,9 @@ impl Ingestion<'_> {
     }
 
     /// The model of the knowledge base. Without the base, its document is deleted.
-    async fn model(&mut self) -> Result<Result<(KnowledgeBaseId, EmbeddingModel), Step>, CommandError<DocumentRefusal>> {
+    async fn model(
+        &mut self,
+    ) -> Result<Result<(KnowledgeBaseId, EmbeddingModel), Step>, CommandError<DocumentRefusal>> {
         let Some(base) = self.session.state().base() else { return Ok(Err(Step::Over)) };
         match self.deps.knowledge.model_of(self.client(), base).await {
             Ok(Some(model)) => Ok(Ok((base, model))),
@@ -249,7 +258,8 @@ impl Ingestion<'_> {
         };
         for batch in entries.chunks_mut(BATCH) {
             let texts: Vec<_> = batch.iter().map(|entry| entry.text.clone()).collect();
-            let made = self.deps.knowledge.embeddings.embed(client, &model, EmbeddingTask::Document, &texts).await;
+            let made =
+                self.deps.knowledge.embeddings.embed(client, &model, EmbeddingTask::Document, &texts).await;
             let vectors = match made {
                 Ok(vectors) if vectors.len() == batch.len() => vectors,
                 Ok(_) => {
@@ -288,10 +298,9 @@ impl Ingestion<'_> {
 
     /// Removes the files of older contents and of uploads.
     async fn tidy(&self) -> Step {
-        super::remove::objects(self.deps, self.client(), self.session.state()).await.map_or_else(
-            |why| Step::Later { why, pause: None },
-            |()| Step::Over,
-        )
+        super::remove::objects(self.deps, self.client(), self.session.state())
+            .await
+            .map_or_else(|why| Step::Later { why, pause: None }, |()| Step::Over)
     }
 }
 

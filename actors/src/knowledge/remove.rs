@@ -68,9 +68,8 @@ pub(crate) async fn base(
     deps: &KnowledgeDeps,
     item: &OutboxItem,
 ) -> Result<NextStep, CommandError<DocumentRefusal>> {
-    let later = |why: &dyn std::fmt::Display| {
-        NextStep::postpone(backoff(item.attempts + 1, item.effect_id), &why)
-    };
+    let later =
+        |why: &dyn std::fmt::Display| NextStep::postpone(backoff(item.attempts + 1, item.effect_id), &why);
     let (base, runtime) = (KnowledgeBaseId(item.subject), &deps.knowledge.runtime);
     let known = deps.knowledge.catalogue.of_base(item.client, base, item.position, BATCH).await;
     let documents = match known {

@@ -89,7 +89,8 @@ impl Knowledge {
         }
         let mut models = BTreeMap::<EmbeddingModel, Vec<KnowledgeBaseId>>::new();
         let known =
-            futures::future::join_all(wanted.bases.iter().map(|base| self.model_of(wanted.client, *base))).await;
+            futures::future::join_all(wanted.bases.iter().map(|base| self.model_of(wanted.client, *base)))
+                .await;
         for (base, model) in wanted.bases.iter().zip(known) {
             if let Some(model) = model? {
                 models.entry(model).or_default().push(*base);
@@ -127,9 +128,7 @@ impl Knowledge {
         let made = self.embeddings.embed(client, model, EmbeddingTask::Query, &texts);
         match tokio::time::timeout(within, made).await {
             Ok(Ok(mut vectors)) if vectors.len() == 1 => Ok(vectors.remove(0)),
-            Ok(Ok(vectors)) => {
-                Err(EmbeddingFailure::Count { wanted: 1, got: vectors.len() }.to_string())
-            }
+            Ok(Ok(vectors)) => Err(EmbeddingFailure::Count { wanted: 1, got: vectors.len() }.to_string()),
             Ok(Err(failure)) => Err(failure.to_string()),
             Err(_) => Err("the question was not embedded in time".to_owned()),
         }

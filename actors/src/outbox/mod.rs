@@ -25,8 +25,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use ownership::{Ownership, while_owner};
-use queue::EffectQueue;
 pub(crate) use perform::NextStep;
+use queue::EffectQueue;
 pub use recordings::RecordingDeps;
 pub(crate) use recordings::pause as long_pause;
 pub(crate) use retry::backoff;

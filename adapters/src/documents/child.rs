@@ -18,7 +18,10 @@ pub const COMMAND: &str = "parse-document";
 pub(super) enum Line {
     Block(Block),
     /// The last line of a document that was read.
-    Done { content_type: String, pages: Option<u32> },
+    Done {
+        content_type: String,
+        pages: Option<u32>,
+    },
     /// The last line of one that was not.
     Fault(DocumentFault),
 }

@@ -70,14 +70,14 @@ mod tests {
 
     #[test]
     fn a_row_says_the_names_of_its_columns() {
-        assert_eq!(rows("name,price\nShave,\"12, or 10\"\nCut,,extra\n"), [
-            "name: Shave; price: 12, or 10",
-            "name: Cut; extra",
-        ]);
-        assert_eq!(rows("name;price\nShave;12,50\nCut;20,00\n"), [
-            "name: Shave; price: 12,50",
-            "name: Cut; price: 20,00",
-        ]);
+        assert_eq!(
+            rows("name,price\nShave,\"12, or 10\"\nCut,,extra\n"),
+            ["name: Shave; price: 12, or 10", "name: Cut; extra",]
+        );
+        assert_eq!(
+            rows("name;price\nShave;12,50\nCut;20,00\n"),
+            ["name: Shave; price: 12,50", "name: Cut; price: 20,00",]
+        );
         assert_eq!(rows("a\tb\n1\t2\n"), ["a: 1; b: 2"]);
         assert_eq!(rows("only one line, of words\n"), ["only one line; of words"]);
     }

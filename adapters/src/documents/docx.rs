@@ -74,7 +74,8 @@ fn part(archive: &mut ZipArchive<Cursor<&[u8]>>, name: &str) -> Result<Vec<u8>, 
 }
 
 fn value(tag: &BytesStart<'_>, name: &[u8]) -> Option<String> {
-    let attribute = tag.attributes().flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
+    let attribute =
+        tag.attributes().flatten().find(|attribute| attribute.key.local_name().as_ref() == name)?;
     Some(String::from_utf8_lossy(&attribute.value).into_owned())
 }
 
@@ -169,7 +170,8 @@ impl Body {
             b"tc" if self.tables == 1 => self.cells.push(std::mem::take(&mut self.open)),
             b"tr" if self.tables == 1 => {
                 let cells = std::mem::take(&mut self.cells);
-                let said: Vec<_> = cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
+                let said: Vec<_> =
+                    cells.iter().map(|cell| cell.trim()).filter(|cell| !cell.is_empty()).collect();
                 self.blocks.push(BlockKind::Row, &said.join(" | "))?;
             }
             b"tbl" => {
@@ -210,7 +212,8 @@ mod tests {
 
     #[test]
     fn headings_paragraphs_and_rows_are_read() {
-        let styles = r#"<w:styles><w:style w:styleId="berschrift2"><w:name w:val="heading 2"/></w:style></w:styles>"#;
+        let styles =
+            r#"<w:styles><w:style w:styleId="berschrift2"><w:name w:val="heading 2"/></w:style></w:styles>"#;
         let document = r#"<?xml version="1.0"?><w:document><w:body>
             <w:p><w:pPr><w:pStyle w:val="berschrift2"/></w:pPr><w:r><w:t>Prices</w:t></w:r></w:p>
             <w:p><w:r><w:t xml:space="preserve">A shave &amp; </w:t></w:r><w:r><w:t>a cut</w:t></w:r>

@@ -15,8 +15,8 @@ const HEAD: usize = 2_048;
 const SILENT: [&str; 7] = ["script", "style", "noscript", "template", "svg", "head", "iframe"];
 /// Elements within a line; every other one ends what was said before it.
 const INLINE: [&str; 23] = [
-    "a", "abbr", "b", "bdi", "bdo", "cite", "code", "em", "font", "i", "img", "kbd", "mark", "q", "s", "small",
-    "span", "strong", "sub", "sup", "time", "u", "wbr",
+    "a", "abbr", "b", "bdi", "bdo", "cite", "code", "em", "font", "i", "img", "kbd", "mark", "q", "s",
+    "small", "span", "strong", "sub", "sup", "time", "u", "wbr",
 ];
 
 pub(super) fn blocks(content: &[u8], declared: &str) -> Result<Blocks, DocumentFault> {
@@ -43,7 +43,8 @@ pub(super) fn blocks(content: &[u8], declared: &str) -> Result<Blocks, DocumentF
 fn named_charset(content: &[u8]) -> Option<String> {
     let head = String::from_utf8_lossy(&content[..content.len().min(HEAD)]).to_ascii_lowercase();
     let after = head.split_once("charset=")?.1.trim_start_matches(['"', '\'']);
-    let end = after.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).unwrap_or(after.len());
+    let end =
+        after.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')).unwrap_or(after.len());
     Some(after[..end].to_owned())
 }
 
@@ -209,7 +210,8 @@ mod tests {
 
     #[test]
     fn a_row_of_a_table_says_the_names_of_its_columns() {
-        let page = "<table><tr><th>what<th>price</tr><tr><td>Shave</td><td>12 <p>EUR</p></td></tr></table><p>x";
+        let page =
+            "<table><tr><th>what<th>price</tr><tr><td>Shave</td><td>12 <p>EUR</p></td></tr></table><p>x";
         let rows = told(page);
         assert_eq!(rows[0], (BlockKind::Row, "what: Shave; price: 12 EUR".to_owned()));
         assert_eq!(rows[1], (BlockKind::Paragraph, "x".to_owned()));

@@ -10,9 +10,7 @@ use domain::ids::ClientId;
 use domain::knowledge::DocumentFault;
 use domain::ports::documents::{ContentAt, ContentOrder, DocumentReader, DocumentText, ReadError};
 use domain::ports::ids::Ids;
-use domain::ports::objects::{
-    ObjectError, ObjectKey, ObjectLabels, ObjectReader, ObjectStore, ObjectWriter,
-};
+use domain::ports::objects::{ObjectError, ObjectKey, ObjectLabels, ObjectReader, ObjectStore, ObjectWriter};
 use domain::ports::vault::{Vault, VaultError};
 
 use super::fetch::Web;
@@ -97,7 +95,11 @@ impl StoredDocuments {
         Ok((file, secret))
     }
 
-    async fn copy_object(&self, key: &ObjectKey, writer: &mut Box<dyn ObjectWriter>) -> Result<(), ReadError> {
+    async fn copy_object(
+        &self,
+        key: &ObjectKey,
+        writer: &mut Box<dyn ObjectWriter>,
+    ) -> Result<(), ReadError> {
         let mut reader = match self.objects.get(key, None).await {
             Err(ObjectError::Missing) => return Err(ReadError::Never(DocumentFault::UploadGone)),
             found => found.map_err(of_store)?,
@@ -109,7 +111,11 @@ impl StoredDocuments {
         copied.finish()
     }
 
-    async fn copy_page(&self, address: &str, writer: &mut Box<dyn ObjectWriter>) -> Result<String, ReadError> {
+    async fn copy_page(
+        &self,
+        address: &str,
+        writer: &mut Box<dyn ObjectWriter>,
+    ) -> Result<String, ReadError> {
         let (mut response, declared) = self.web.open(address, self.limits.max_bytes).await?;
         let mut copied = Copied::new(self.limits.max_bytes);
         while let Some(piece) = response.chunk().await.map_err(|error| self.web.fault(&error))? {

@@ -56,7 +56,9 @@ pub(super) fn format_of(content: &[u8], declared: &str) -> Result<Format, Docume
     let found = found(content);
     match (declared, found) {
         (Some(declared), Ok(found)) if declared.is_text() != found.is_text() => Err(DocumentFault::OtherType),
-        (Some(declared), Ok(found)) if !declared.is_text() && declared != found => Err(DocumentFault::OtherType),
+        (Some(declared), Ok(found)) if !declared.is_text() && declared != found => {
+            Err(DocumentFault::OtherType)
+        }
         // what begins like a page is one, whatever text it was declared as
         (_, Ok(Format::Html)) => Ok(Format::Html),
         (Some(declared), Ok(found)) => Ok(if found.is_text() { declared } else { found }),
@@ -109,9 +111,9 @@ fn is_page(content: &[u8]) -> bool {
     while let Some(after) = rest.strip_prefix("<!--") {
         rest = after.split_once("-->").map_or("", |(_, after)| after).trim_start();
     }
-    let rest = rest.strip_prefix("<?xml").map_or(rest, |xml| {
-        xml.split_once("?>").map_or("", |(_, after)| after).trim_start()
-    });
+    let rest = rest
+        .strip_prefix("<?xml")
+        .map_or(rest, |xml| xml.split_once("?>").map_or("", |(_, after)| after).trim_start());
     ["<!doctype html", "<html", "<head", "<body"].iter().any(|tag| rest.starts_with(tag))
 }
 

@@ -55,7 +55,8 @@ mod tests {
         assert_eq!(decoded(b"\xd6ffnung", "text/plain"), "Öffnung");
         assert_eq!(decoded(b"\xd6ffnung", "text/plain; charset=utf-8"), "Öffnung", "a lie");
         assert_eq!(decoded(b"\xcf\xf0\xe8\xe2\xe5\xf2", "text/plain; charset=\"windows-1251\""), "Привет");
-        let wide: Vec<u8> = [0xff, 0xfe].into_iter().chain("Öl".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let wide: Vec<u8> =
+            [0xff, 0xfe].into_iter().chain("Öl".encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(decoded(&wide, "text/plain"), "Öl");
     }
 

@@ -97,7 +97,8 @@ impl KnowledgeQueries for SqlViews {
              CAST(SUM(chunks) AS bigint), CAST(SUM(bytes) AS bigint) {THERE} AND {} GROUP BY kb_id",
             one_of("kb_id", bases.len())
         );
-        let rows = self.db.rows(Of::Client(client), sql, with_ids(client, bases.iter().map(|id| id.0))).await?;
+        let rows =
+            self.db.rows(Of::Client(client), sql, with_ids(client, bases.iter().map(|id| id.0))).await?;
         let sums = |row: &SqlRow| {
             let sums = BaseSums {
                 documents: row.count(1)?,

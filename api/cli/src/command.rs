@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::{
     audit::AuditArgs, backup::BackupArgs, backup::RestoreArgs, client::ClientArgs, demo::DemoArgs,
     doctor::DoctorArgs, keys::KeysArgs, log::LogArgs, migrate::MigrateArgs,
-    parse_document::ParseDocumentArgs, projections::ProjectionsArgs,
-    serve::ServeArgs, simulate::SimulateArgs,
+    parse_document::ParseDocumentArgs, projections::ProjectionsArgs, serve::ServeArgs,
+    simulate::SimulateArgs,
 };
 
 /// The self-hosted control plane for voice-AI telephony.

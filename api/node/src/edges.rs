@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use adapters::clock::SystemClock;
 use adapters::database::Database;
+use adapters::documents::{ChildParser, DocumentLimits, ParserLimits, StoredDocuments};
 use adapters::event_store::{EventLog, Target, WriterLimits};
 use adapters::files::create_private_folder;
 use adapters::ids::RandomIds;
@@ -13,7 +14,6 @@ use adapters::objects::Access;
 use adapters::outbox::SqlOutbox;
 use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
-use adapters::documents::{ChildParser, DocumentLimits, ParserLimits, StoredDocuments};
 use adapters::recordings::{FetchLimits, HttpRecordings};
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
@@ -21,12 +21,12 @@ use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
+use domain::ports::documents::DocumentReader;
 use domain::ports::event_store::EventStore;
 use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::objects::ObjectStore;
-use domain::ports::documents::DocumentReader;
 use domain::ports::recordings::RecordingKeeper;
 use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
@@ -289,8 +289,7 @@ fn documents(
     let memory = (settings.memory_mib.get() as u64).saturating_mul(1 << 20);
     let parser_limits = ParserLimits { memory, time: settings.timeout };
     let parser = ChildParser::new(ChildParser::this_program(), parser_limits);
-    let limits =
-        DocumentLimits { max_bytes: settings.max_bytes.get() as u64, ..DocumentLimits::default() };
+    let limits = DocumentLimits { max_bytes: settings.max_bytes.get() as u64, ..DocumentLimits::default() };
     let reader = StoredDocuments::new(guard.clone(), (objects.clone(), vault), ids.clone(), parser, limits);
     Ok(Arc::new(reader.context("cannot set up TLS")?))
 }

@@ -292,7 +292,8 @@ mod tests {
     #[test]
     fn a_heading_never_ends_a_passage_whose_section_follows() {
         let filler = "x ".repeat(30);
-        let blocks = [paragraph(&filler), heading(2, "Short"), paragraph("What belongs to it, in some words.")];
+        let blocks =
+            [paragraph(&filler), heading(2, "Short"), paragraph("What belongs to it, in some words.")];
         let sizes = Sizes { min: 1_000, ..small() };
         let cut = chunks(&blocks, sizes);
         assert_eq!(cut.len(), 2);
@@ -301,7 +302,8 @@ mod tests {
 
     #[test]
     fn rows_stay_whole_and_are_not_repeated() {
-        let rows: Vec<Block> = (0..9).map(|n| Block::new(BlockKind::Row, format!("name: n{n}; price: {n} EUR"))).collect();
+        let rows: Vec<Block> =
+            (0..9).map(|n| Block::new(BlockKind::Row, format!("name: n{n}; price: {n} EUR"))).collect();
         let cut = chunks(&rows, small());
         assert!(cut.len() > 2 && cut.iter().all(|chunk| chunk.repeated == 0));
         assert!(cut.iter().all(|chunk| chunk.text.lines().all(|line| line.starts_with("name: "))));

@@ -45,10 +45,7 @@ pub fn document() -> Vec<DocumentEvent> {
             base,
             revision: 1,
             title: "Prices".to_owned().into(),
-            source: DocumentSource::Upload {
-                id: UploadId(id(92)),
-                declared: "application/pdf".to_owned(),
-            },
+            source: DocumentSource::Upload { id: UploadId(id(92)), declared: "application/pdf".to_owned() },
             origin: origin(),
             at: at(0),
         }

@@ -3,9 +3,7 @@
 use domain::aggregate::Aggregate;
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::{ClientId, DocumentId, KnowledgeBaseId};
-use domain::knowledge::{
-    DocumentEvent, DocumentFault, DocumentSource, DocumentStatus, KnowledgeDocument,
-};
+use domain::knowledge::{DocumentEvent, DocumentFault, DocumentSource, DocumentStatus, KnowledgeDocument};
 use domain::personal::Personal;
 use domain::wire::{DecodeError, DomainEvent};
 use serde::{Deserialize, Serialize};

@@ -7,7 +7,5 @@ mod queries;
 mod tests;
 
 pub use bases::{BASE_STATUSES, EmbeddingView, KnowledgeBaseRow, KnowledgeBaseView, KnowledgeBases};
-pub use documents::{
-    KnowledgeDocumentRow, KnowledgeDocumentView, KnowledgeDocuments, SOURCES, SourceView,
-};
+pub use documents::{KnowledgeDocumentRow, KnowledgeDocumentView, KnowledgeDocuments, SOURCES, SourceView};
 pub use queries::{BaseSums, DocumentFilter, KnowledgeQueries};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
+use domain::envelope::Time;
 use domain::ids::{ClientId, DocumentId, KnowledgeBaseId};
 use domain::knowledge::DocumentStatus;
 use domain::ports::StoreUnavailable;
-use domain::envelope::Time;
 
 use crate::page::{Page, PageRequest, Stored};
 

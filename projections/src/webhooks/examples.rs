@@ -16,9 +16,9 @@ use domain::wire::DomainEvent;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{example_documents, example_talks};
 use super::public::{EventEnvelope, body};
 use super::published::Published;
+use super::{example_documents, example_talks};
 use crate::agents::Agents;
 use crate::calls::Calls;
 use crate::conversations::Conversations;
@@ -43,9 +43,10 @@ pub fn example(name: &str) -> Value {
         Some(("call", _)) => told::<Calls>(name, &recorded(&CALL.stream(), &call(name))),
         Some(("ivr", _)) => told::<IvrSessions>(name, &recorded(&SESSION.stream(), &session())),
         Some(("agent", _)) => told::<Agents>(name, &recorded(&AGENT.stream(), &example_talks::agent(name))),
-        Some(("kb", _)) => {
-            told::<KnowledgeDocuments>(name, &recorded(&DOCUMENT.stream(), &example_documents::document(name)))
-        }
+        Some(("kb", _)) => told::<KnowledgeDocuments>(
+            name,
+            &recorded(&DOCUMENT.stream(), &example_documents::document(name)),
+        ),
         Some(("conversation" | "function" | "error", _)) => {
             told::<Conversations>(name, &recorded(&TALK.stream(), &example_talks::conversation(name)))
         }

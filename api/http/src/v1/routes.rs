@@ -8,16 +8,16 @@ use super::auth::{KeyResource, UserResource};
 use super::calls::CallResource;
 use super::conversations::ConversationResource;
 use super::customers::CustomerResource;
-use super::knowledge::KnowledgeBaseResource;
 use super::ivr::{MenuResource, SessionResource};
+use super::knowledge::KnowledgeBaseResource;
 use super::numbers::NumberResource;
 use super::recipe::Endpoint::{Events, List, One};
 use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, customers, ivr, knowledge, llm, numbers, objects, privacy,
-    tools, webhooks,
+    agents, analytics, audit, auth, calls, conversations, customers, ivr, knowledge, llm, numbers, objects,
+    privacy, tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 

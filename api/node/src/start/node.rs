@@ -86,8 +86,16 @@ impl Node {
         let (usage, progress) = (loaded.usage.clone(), runner.progress());
         let privacy = audit.privacy;
         let talks = conversations.clone();
-        let started =
-            Started { loaded, actors, conversations: talks, knowledge: passages, webhooks, privacy, uploads, progress };
+        let started = Started {
+            loaded,
+            actors,
+            conversations: talks,
+            knowledge: passages,
+            webhooks,
+            privacy,
+            uploads,
+            progress,
+        };
         let backend = serve::backend(config, &stores, started, &stop).await?;
         let authenticator = serve::authenticator(config, &stores, &backend, &mut tasks, &stop).await?;
         let readiness = serve::readiness(&stores, audit.health, draining.clone());

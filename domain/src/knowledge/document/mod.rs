@@ -9,6 +9,4 @@ pub use event::{
     DocumentDeleted, DocumentEvent, DocumentFailed, DocumentFault, DocumentIngested, DocumentParsed,
     DocumentReady, DocumentRetried, DocumentSource, ParsingStarted,
 };
-pub use rules::{
-    DocumentCommand, DocumentRefusal, DocumentStatus, KnowledgeDocument, MAX_TITLE, Revision,
-};
+pub use rules::{DocumentCommand, DocumentRefusal, DocumentStatus, KnowledgeDocument, MAX_TITLE, Revision};

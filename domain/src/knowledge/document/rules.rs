@@ -26,14 +26,37 @@ pub enum DocumentCommand {
         now: Time,
     },
     /// Reading of the revision begins.
-    StartParsing { revision: u32, now: Time },
+    StartParsing {
+        revision: u32,
+        now: Time,
+    },
     /// The text of the revision was read.
-    Parse { revision: u32, file: StoredFile, chunks: u32, pages: Option<u32>, now: Time },
+    Parse {
+        revision: u32,
+        file: StoredFile,
+        chunks: u32,
+        pages: Option<u32>,
+        now: Time,
+    },
     /// The passages of the revision are in the index.
-    Finish { revision: u32, model: EmbeddingModel, now: Time },
-    Fail { revision: u32, because: DocumentFault, now: Time },
-    Retry { origin: Origin, now: Time },
-    Delete { origin: Origin, now: Time },
+    Finish {
+        revision: u32,
+        model: EmbeddingModel,
+        now: Time,
+    },
+    Fail {
+        revision: u32,
+        because: DocumentFault,
+        now: Time,
+    },
+    Retry {
+        origin: Origin,
+        now: Time,
+    },
+    Delete {
+        origin: Origin,
+        now: Time,
+    },
 }
 
 /// Why a document refuses a command.

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::super::resource;
 use super::body::{
-    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature, tools,
+    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature,
+    tools,
 };
 use super::resource::AgentResource;
 use crate::auth::Caller;
@@ -94,7 +95,8 @@ pub(crate) async fn create_agent(
     let provider = new.provider.map(Into::into);
     let model = model(&backend, caller.client, provider, new.model, &mut fields).await;
     let tools = tools(&backend, caller.client, &new.tools, &mut fields).await?;
-    let knowledge_bases = knowledge_bases(&backend, caller.client, &new.knowledge_base_ids, &mut fields).await?;
+    let knowledge_bases =
+        knowledge_bases(&backend, caller.client, &new.knowledge_base_ids, &mut fields).await?;
     let retrieval = new.retrieval.map(|body| retrieval(body, &mut fields));
     fields.finish()?;
     let Some(model) = model else { return Err(ApiError::internal("there is no model at all")) };

@@ -11,7 +11,8 @@ use utoipa::ToSchema;
 
 use super::super::resource::change;
 use super::body::{
-    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature, tools,
+    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature,
+    tools,
 };
 use super::resource::AgentResource;
 use crate::auth::Caller;
