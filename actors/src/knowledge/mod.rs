@@ -62,7 +62,8 @@ impl Places {
         let permit = self.free.clone().try_acquire_owned().ok()?;
         let taken = self.taken.clone();
         let first = taken.lock().insert(document);
-        first.then_some(Place { document, taken, _permit: permit })
+        // a place that is dropped gives the document's entry back: none is made for one that has a place
+        first.then(|| Place { document, taken, _permit: permit })
     }
 }
 

@@ -47,7 +47,7 @@ pub struct FoundPassage {
     pub ranks: Ranks,
 }
 
-/// What was found.
+/// What a search found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Searched {
     /// Best first.

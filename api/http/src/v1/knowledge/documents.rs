@@ -132,7 +132,7 @@ pub(crate) async fn list_document_events(
     history::page(&backend, caller.client, &id.stream(), "document", query).await
 }
 
-/// Delete a document.
+/// Delete a document of a knowledge base.
 ///
 /// It is no longer found. Its passages, their vectors and its file are removed soon after.
 #[utoipa::path(delete, path = "/api/v1/kb/{id}/documents/{document_id}", tag = "knowledge",

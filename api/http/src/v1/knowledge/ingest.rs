@@ -27,7 +27,7 @@ const MOST_OF_BASE: u64 = 10_000;
 /// Longest address that is fetched.
 const LONGEST_URL: usize = 2_000;
 
-/// An uploaded file.
+/// A file that was uploaded.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = UploadedDocument)]
