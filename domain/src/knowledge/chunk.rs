@@ -286,7 +286,10 @@ mod tests {
         assert_eq!(cut[0].text, "T\nThe first sentence is here. The second one follows.");
         assert_eq!(cut[1].path, "T");
         let (repeated, fresh) = cut[1].text.split_at(cut[1].repeated);
-        assert_eq!((repeated, fresh), ("one follows.\n", "A third one closes the paragraph. Then more."));
+        assert_eq!(
+            (repeated, fresh),
+            ("second one follows.\n", "A third one closes the paragraph. Then more.")
+        );
     }
 
     #[test]
