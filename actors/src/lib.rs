@@ -12,6 +12,7 @@ pub mod directory;
 pub mod entity;
 pub mod history;
 pub mod ivr;
+pub mod memory;
 pub mod outbox;
 pub mod privacy;
 pub mod runtime;

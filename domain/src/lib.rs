@@ -20,6 +20,7 @@ pub mod json;
 pub mod leg;
 pub mod login;
 pub mod media;
+pub mod memory;
 pub mod merkle;
 pub mod metrics;
 pub mod model;

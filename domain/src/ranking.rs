@@ -28,8 +28,9 @@ pub fn fuse<T: Ord + Copy>(rankings: &[Vec<T>]) -> Vec<Fused<T>> {
         }
     }
     let best = rankings.len() as f64 / (K + 1.0);
-    let score =
-        |ranks: &[Option<u32>]| ranks.iter().flatten().map(|rank| 1.0 / (K + f64::from(*rank))).sum::<f64>() / best;
+    let score = |ranks: &[Option<u32>]| {
+        ranks.iter().flatten().map(|rank| 1.0 / (K + f64::from(*rank))).sum::<f64>() / best
+    };
     let mut fused: Vec<Fused<T>> =
         ranks.into_iter().map(|(thing, ranks)| Fused { thing, score: score(&ranks), ranks }).collect();
     // the sort is stable, and the map was ordered

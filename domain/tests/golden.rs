@@ -41,6 +41,7 @@ use domain::ivr::reference::MenuReferenceEvent;
 use domain::ivr::session::SessionEvent;
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
+use domain::memory::MemoryEvent;
 use domain::number::NumberEvent;
 use domain::privacy::job::PrivacyJobEvent;
 use domain::privacy::policy::PolicyEvent;
@@ -71,6 +72,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<CallEvent>(samples::call());
     proof.prove::<NumberEvent>(samples::number());
     proof.prove::<CustomerEvent>(samples::customer());
+    proof.prove::<MemoryEvent>(samples::memory());
     proof.prove::<HubspotContactEvent>(samples::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());

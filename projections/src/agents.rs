@@ -36,6 +36,17 @@ impl From<&ModelRef> for ModelView {
     }
 }
 
+/// How an agent remembers customers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AgentMemory)]
+pub struct AgentMemoryView {
+    /// Whether it remembers what conversations show of customers, and is told what is known of them.
+    pub enabled: bool,
+    /// Most memories that it is told in a turn; `null` while it remembers nothing.
+    #[schema(required)]
+    pub limit: Option<u16>,
+}
+
 /// A tool's id, written and read as a TypeID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToolRef(pub ToolId);
@@ -95,6 +106,9 @@ pub struct AgentView {
     pub voice_id: Option<String>,
     /// Models that answer when the first one cannot, tried in this order.
     pub fallback: Vec<ModelView>,
+    /// How it remembers customers.
+    #[serde(default)]
+    pub memory: AgentMemoryView,
     /// `draft` until a version is deployed; conversations run the newest version until then.
     #[schema(value_type = crate::words::AgentStatus)]
     pub status: String,
@@ -134,6 +148,7 @@ impl AgentView {
             call_content: None,
             voice_id: None,
             fallback: vec![],
+            memory: AgentMemoryView::default(),
             status: STATUSES[0].to_owned(),
             deployed_version: None,
             deployed_at: None,
@@ -158,6 +173,10 @@ impl AgentView {
         self.call_content = terms.call_content;
         self.voice_id.clone_from(&terms.voice_id);
         self.fallback = terms.fallback.iter().map(ModelView::from).collect();
+        self.memory = AgentMemoryView {
+            enabled: terms.memory.is_some(),
+            limit: terms.memory.map(|memory| memory.limit),
+        };
     }
 }
 

@@ -19,6 +19,7 @@ macro_rules! every_view {
             crate::conversations::Conversations,
             crate::conversations::Messages,
             crate::customers::Customers,
+            crate::memories::Memories,
         }
     };
 }

@@ -17,6 +17,7 @@ pub mod edge;
 mod every;
 pub mod ivr_menus;
 pub mod ivr_sessions;
+pub mod memories;
 pub mod numbers;
 pub mod page;
 pub mod rollup;
@@ -50,6 +51,7 @@ pub trait Queries:
     + audit_log::AuditQueries
     + conversations::ConversationQueries
     + customers::CustomerQueries
+    + memories::MemoryQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -66,6 +68,7 @@ impl<T> Queries for T where
         + audit_log::AuditQueries
         + conversations::ConversationQueries
         + customers::CustomerQueries
+        + memories::MemoryQueries
         + analytics::AnalyticsQueries
 {
 }

@@ -32,6 +32,7 @@ use super::tools::Toolbox;
 use super::turn::Turn;
 use crate::context::CommandContext;
 use crate::entity::{Actors, LiveOptions, Observer};
+use crate::memory::MemoryService;
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 
@@ -83,6 +84,8 @@ pub struct ConversationDeps {
     pub tools: Arc<dyn ToolRunner>,
     /// Decrypts the tools' secrets.
     pub vault: Arc<dyn Vault>,
+    /// Finds what is known of the person; `None` where nothing is remembered.
+    pub memories: Option<MemoryService>,
 }
 
 /// A message to be answered.
@@ -191,6 +194,10 @@ impl ConversationService {
     #[must_use]
     pub fn tool_runner(&self) -> &Arc<dyn ToolRunner> {
         &self.0.deps.tools
+    }
+
+    pub(super) fn memories(&self) -> Option<&MemoryService> {
+        self.0.deps.memories.as_ref()
     }
 
     pub(super) fn toolbox(&self) -> Toolbox {

@@ -34,6 +34,7 @@ use crate::call::Calls;
 use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
 use crate::ivr::IvrDriver;
+use crate::memory::MemoryService;
 use crate::runtime::Runtime;
 use crate::uploads::Uploads;
 
@@ -70,6 +71,8 @@ pub struct OutboxDeps {
     pub recordings: Option<RecordingDeps>,
     /// Removes uploaded files that nobody used.
     pub uploads: Uploads,
+    /// Remembers what conversations showed of customers; `None` where nothing is remembered.
+    pub memories: Option<MemoryService>,
     pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
 }

@@ -271,6 +271,7 @@ impl World {
             models: Arc::new(OnlyScripted),
             tools: Arc::new(NoTools),
             vault: Arc::new(NoVault),
+            memories: None,
         };
         let (talks, _) = ConversationService::start(
             deps,
@@ -317,6 +318,7 @@ impl World {
                 places: Arc::new(Semaphore::new(2)),
             }),
             uploads: self.uploads.clone(),
+            memories: None,
             store: self.work.clone(),
             leases: self.work.clone(),
         };

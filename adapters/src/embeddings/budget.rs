@@ -36,7 +36,9 @@ impl Budget {
         let wanted = texts as f64;
         if left < wanted.min(full) {
             all.put(client, (left, now));
-            return Err(Duration::from_secs_f64(((wanted.min(full) - left) / a_second).clamp(0.001, 86_400.0)));
+            return Err(Duration::from_secs_f64(
+                ((wanted.min(full) - left) / a_second).clamp(0.001, 86_400.0),
+            ));
         }
         all.put(client, (left - wanted, now));
         Ok(())

@@ -78,7 +78,9 @@ mod tests {
         assert!(cache.get(&[1; 32]).is_some());
         cache.put([3; 32], vector());
         cache.put([3; 32], vector());
-        assert!(cache.get(&[2; 32]).is_none() && cache.get(&[1; 32]).is_some() && cache.get(&[3; 32]).is_some());
+        assert!(
+            cache.get(&[2; 32]).is_none() && cache.get(&[1; 32]).is_some() && cache.get(&[3; 32]).is_some()
+        );
         let none = Cache::new(0);
         none.put([1; 32], vector());
         assert!(none.get(&[1; 32]).is_none());

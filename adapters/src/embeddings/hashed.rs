@@ -97,7 +97,8 @@ mod tests {
     #[test]
     fn a_vector_stays_the_same_for_good() {
         let values = hashed("prefers mornings", 8).unwrap();
-        let rounded: Vec<i32> = values.values().iter().map(|value| (value * 1_000.0).round() as i32).collect();
+        let rounded: Vec<i32> =
+            values.values().iter().map(|value| (value * 1_000.0).round() as i32).collect();
         assert_eq!(rounded, hashed_before(), "vectors are stored: a change of them is a new model");
     }
 

@@ -116,8 +116,7 @@ impl EmbeddingService {
             if let Some(rest) = health.rest(self.clock.monotonic()) {
                 return Err(rest.into());
             }
-            let permit =
-                health.breaker.admit(self.clock.monotonic()).map_err(|_| LlmFailure::CircuitOpen)?;
+            let permit = health.breaker.admit(self.clock.monotonic()).map_err(|_| LlmFailure::CircuitOpen)?;
             let answer = self.batch(&account, model, task, batch).await;
             let now = self.clock.monotonic();
             match &answer {

@@ -15,6 +15,7 @@ mod documents;
 mod erasure;
 mod group_commit;
 mod ivr;
+mod memories;
 mod rollups;
 mod rows;
 mod said;

@@ -77,7 +77,11 @@ struct Best {
 impl Best {
     /// The cosine from which on a vector is a hit.
     fn bar(&self) -> f32 {
-        if self.hits.len() < self.limit { f32::MIN } else { self.hits.peek().map_or(f32::MIN, |worst| worst.cosine) }
+        if self.hits.len() < self.limit {
+            f32::MIN
+        } else {
+            self.hits.peek().map_or(f32::MIN, |worst| worst.cosine)
+        }
     }
 
     fn offer(&mut self, found: Found) {
@@ -123,7 +127,11 @@ impl Matrix {
     pub fn bytes(&self) -> usize {
         let quantised = self.quantised.as_ref().map_or(0, Quantised::bytes);
         let of_groups: usize = self.groups.values().map(|rows| rows.capacity() * 4 + 40).sum();
-        self.values.capacity() * 4 + self.ids.capacity() * 32 + self.rows.capacity() * 24 + of_groups + quantised
+        self.values.capacity() * 4
+            + self.ids.capacity() * 32
+            + self.rows.capacity() * 24
+            + of_groups
+            + quantised
     }
 
     /// Adds a vector, or replaces the one with this id. One of another length is left out.

@@ -92,7 +92,8 @@ impl Quantised {
 
     /// Writes the signs of a vector to `at`.
     fn encode(&mut self, values: &[f32], at: usize) -> Row {
-        let residual: Vec<f32> = values.iter().zip(&self.middle).map(|(value, middle)| value - middle).collect();
+        let residual: Vec<f32> =
+            values.iter().zip(&self.middle).map(|(value, middle)| value - middle).collect();
         let mut turned = Vec::with_capacity(self.rotation.padded());
         Arch::new().dispatch(|| self.rotation.rotate(&residual, &mut turned));
         let length = turned.iter().map(|value| value * value).sum::<f32>().sqrt();
@@ -103,7 +104,8 @@ impl Quantised {
             ones += word.count_ones();
         }
         // how much of the direction the signs tell: about 0.8
-        let told = turned.iter().map(|value| value.abs()).sum::<f32>() / (dimensions.sqrt() * length.max(1e-12));
+        let told =
+            turned.iter().map(|value| value.abs()).sum::<f32>() / (dimensions.sqrt() * length.max(1e-12));
         let told = told.clamp(0.1, 1.0);
         let error = length * ((1.0 - told * told) / (told * told)).sqrt() / (dimensions - 1.0).sqrt();
         Row { factor: length / told, ones: ones as f32, error }
@@ -114,7 +116,9 @@ impl Quantised {
         let mut turned = Vec::with_capacity(self.rotation.padded());
         self.rotation.rotate(query, &mut turned);
         let to_middle: f32 = query.iter().zip(&self.middle).map(|(value, middle)| value * middle).sum();
-        let (low, high) = turned.iter().fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
+        let (low, high) = turned
+            .iter()
+            .fold((f32::MAX, f32::MIN), |(low, high), value| (low.min(*value), high.max(*value)));
         let step = ((high - low) / LEVELS).max(1e-12);
         let mut planes = vec![0_u64; PLANES * self.words];
         let mut sum = 0.0;
@@ -146,7 +150,8 @@ impl Quantised {
 fn weighed(signs: &[u64], planes: &[u64]) -> u64 {
     let mut sum = 0;
     for (plane, levels) in planes.chunks_exact(signs.len()).enumerate() {
-        let ones: u64 = signs.iter().zip(levels).map(|(sign, level)| u64::from((sign & level).count_ones())).sum();
+        let ones: u64 =
+            signs.iter().zip(levels).map(|(sign, level)| u64::from((sign & level).count_ones())).sum();
         sum += ones << plane;
     }
     sum

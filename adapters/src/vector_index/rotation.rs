@@ -18,7 +18,8 @@ impl Rotation {
         let padded = dimensions.max(1).next_multiple_of(64);
         let block = 1 << padded.ilog2();
         let mut state = 0x5eed_u64;
-        let signs = (0..padded * ROUNDS).map(|_| if next(&mut state) >> 63 == 0 { 1.0 } else { -1.0 }).collect();
+        let signs =
+            (0..padded * ROUNDS).map(|_| if next(&mut state) >> 63 == 0 { 1.0 } else { -1.0 }).collect();
         Self { padded, block, signs }
     }
 
@@ -91,7 +92,10 @@ mod tests {
             for (before, after) in
                 [(dot(&one, &one), dot(&turned, &turned)), (dot(&one, &other), dot(&turned, &turned_other))]
             {
-                assert!((before - after).abs() < 1e-3 * before.abs().max(1.0), "{dimensions}: {before} {after}");
+                assert!(
+                    (before - after).abs() < 1e-3 * before.abs().max(1.0),
+                    "{dimensions}: {before} {after}"
+                );
             }
         }
     }

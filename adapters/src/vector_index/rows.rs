@@ -74,8 +74,7 @@ pub(super) async fn changed_texts(
         WHERE client_id = $1 AND collection = $2 AND (changed, id) > ($3, $4) \
         ORDER BY changed, id LIMIT $5 + 0";
     let [client, collection] = named(space);
-    let values =
-        vec![client, collection, Value::Int(since.changed), Value::Uuid(since.id), Value::Int(PAGE)];
+    let values = vec![client, collection, Value::Int(since.changed), Value::Uuid(since.id), Value::Int(PAGE)];
     let rows = db.rows(whose(space), TEXTS.to_owned(), values).await?;
     let text = |row: &SqlRow| row.text(4).map(Some);
     rows.iter().map(|row| changed(row, text)).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
@@ -94,7 +93,8 @@ pub(super) async fn changed_vectors(
         ORDER BY e.changed, e.id LIMIT $6 + 0";
     let [client, collection] = named(space);
     let place = [Value::Int(since.changed), Value::Uuid(since.id), Value::Int(PAGE)];
-    let values = [client, collection, Value::Text(model.to_owned().into())].into_iter().chain(place).collect();
+    let values =
+        [client, collection, Value::Text(model.to_owned().into())].into_iter().chain(place).collect();
     let rows = db.rows(whose(space), VECTORS.to_owned(), values).await?;
     let vector = |row: &SqlRow| row.bytes_option(4);
     rows.iter().map(|row| changed(row, vector)).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
@@ -190,12 +190,20 @@ pub(super) async fn change(
 }
 
 impl Change {
-    async fn run<'v>(&mut self, sql: &str, values: impl IntoIterator<Item = Value<'v>>) -> Result<(), sqlx::Error> {
+    async fn run<'v>(
+        &mut self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value<'v>>,
+    ) -> Result<(), sqlx::Error> {
         let args = crate::sql::db::args(self.db.dialect(), named(self.space).into_iter().chain(values))?;
         self.tx.execute(made(sql), args).await.map(drop)
     }
 
-    pub(super) async fn put(&mut self, model: &EmbeddingModel, entry: &IndexEntry) -> Result<(), sqlx::Error> {
+    pub(super) async fn put(
+        &mut self,
+        model: &EmbeddingModel,
+        entry: &IndexEntry,
+    ) -> Result<(), sqlx::Error> {
         // vectors of another text mean something else
         const FORGET: &str = "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id = $3 \
             AND EXISTS (SELECT 1 FROM index_entries e WHERE e.client_id = $1 AND e.collection = $2 AND e.id = $3 \
@@ -214,7 +222,12 @@ impl Change {
         }
     }
 
-    async fn vector(&mut self, model: &EmbeddingModel, id: Uuid, vector: &Embedding) -> Result<(), sqlx::Error> {
+    async fn vector(
+        &mut self,
+        model: &EmbeddingModel,
+        id: Uuid,
+        vector: &Embedding,
+    ) -> Result<(), sqlx::Error> {
         const VECTOR: &str = "INSERT INTO index_vectors (client_id, collection, model, id, vector) \
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (client_id, collection, model, id) DO UPDATE SET \
             vector = excluded.vector";
@@ -223,7 +236,8 @@ impl Change {
     }
 
     pub(super) async fn remove(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
-        const VECTORS: &str = "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id = $3";
+        const VECTORS: &str =
+            "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id = $3";
         const ENTRY: &str = "UPDATE index_entries SET removed = true, body = '', changed = $4 \
             WHERE client_id = $1 AND collection = $2 AND id = $3 AND NOT removed";
         self.run(VECTORS, [Value::Uuid(id)]).await?;
@@ -253,12 +267,14 @@ impl Change {
     }
 
     async fn forget_removed(&mut self) -> Result<(), sqlx::Error> {
-        self.run("DELETE FROM index_entries WHERE client_id = $1 AND collection = $2 AND removed", []).await?;
+        self.run("DELETE FROM index_entries WHERE client_id = $1 AND collection = $2 AND removed", [])
+            .await?;
         self.begin_anew().await
     }
 
     async fn begin_anew(&mut self) -> Result<(), sqlx::Error> {
-        const EPOCH: &str = "UPDATE index_spaces SET epoch = epoch + 1 WHERE client_id = $1 AND collection = $2";
+        const EPOCH: &str =
+            "UPDATE index_spaces SET epoch = epoch + 1 WHERE client_id = $1 AND collection = $2";
         self.run(EPOCH, []).await
     }
 }

@@ -82,14 +82,19 @@ fn raw(text: &str, dimensions: u16) -> Vec<f32> {
     hashed(text, dimensions).unwrap().values().iter().map(|value| value * 0.6).collect()
 }
 
-fn google(path: &str, headers: &BTreeMap<String, String>, body: &Value) -> Result<Vec<(String, u16)>, (u16, Value)> {
+fn google(
+    path: &str,
+    headers: &BTreeMap<String, String>,
+    body: &Value,
+) -> Result<Vec<(String, u16)>, (u16, Value)> {
     let error = |status: u16, word: &str, message: &str| {
         Err((status, json!({"error": {"code": status, "status": word, "message": message}})))
     };
     if headers.get("x-goog-api-key").map(String::as_str) != Some(KEY) {
         return error(403, "PERMISSION_DENIED", "no key");
     }
-    let Some(model) = path.strip_prefix("/v1beta/models/").and_then(|rest| rest.strip_suffix(":batchEmbedContents"))
+    let Some(model) =
+        path.strip_prefix("/v1beta/models/").and_then(|rest| rest.strip_suffix(":batchEmbedContents"))
     else {
         return error(404, "NOT_FOUND", "no such method");
     };
@@ -114,8 +119,14 @@ fn google(path: &str, headers: &BTreeMap<String, String>, body: &Value) -> Resul
     Ok(asked)
 }
 
-fn openai(path: &str, headers: &BTreeMap<String, String>, body: &Value) -> Result<Vec<(String, u16)>, (u16, Value)> {
-    let error = |status: u16, code: &str| Err((status, json!({"error": {"code": code, "message": "no", "type": code}})));
+fn openai(
+    path: &str,
+    headers: &BTreeMap<String, String>,
+    body: &Value,
+) -> Result<Vec<(String, u16)>, (u16, Value)> {
+    let error = |status: u16, code: &str| {
+        Err((status, json!({"error": {"code": code, "message": "no", "type": code}})))
+    };
     if path != "/v1/embeddings" {
         return error(404, "unknown_url");
     }
@@ -237,7 +248,10 @@ impl Subject for World {
 }
 
 impl World {
-    async fn embed(&self, texts: &[&str]) -> Result<Vec<domain::ports::embeddings::Embedding>, EmbeddingFailure> {
+    async fn embed(
+        &self,
+        texts: &[&str],
+    ) -> Result<Vec<domain::ports::embeddings::Embedding>, EmbeddingFailure> {
         let texts: Vec<String> = texts.iter().map(|text| (*text).to_owned()).collect();
         self.service.embed(CLIENT, &self.model, EmbeddingTask::Document, &texts).await
     }
@@ -264,8 +278,7 @@ async fn world(model: EmbeddingModel, options: EmbeddingOptions) -> World {
     ]);
     let clock = Arc::new(ManualClock::default());
     let guard = Guard::new(false, Arc::new(SystemLookup));
-    let service =
-        EmbeddingService::new(options, Arc::new(accounts), guard, clock.clone()).unwrap();
+    let service = EmbeddingService::new(options, Arc::new(accounts), guard, clock.clone()).unwrap();
     World { server, service, model, clock }
 }
 
@@ -277,7 +290,8 @@ mod built_in {
     use super::*;
 
     async fn fresh() -> World {
-        world(EmbeddingModel::new(EmbeddingProvider::Hashed, HASHED_MODEL, 512), EmbeddingOptions::default()).await
+        world(EmbeddingModel::new(EmbeddingProvider::Hashed, HASHED_MODEL, 512), EmbeddingOptions::default())
+            .await
     }
 
     conformance::embeddings_suite!(super::fresh);
@@ -403,7 +417,8 @@ async fn who_has_no_account_is_told() {
     let guard = Guard::new(false, Arc::new(SystemLookup));
     let accounts = Arc::new(Own(vec![]));
     let service =
-        EmbeddingService::new(EmbeddingOptions::default(), accounts, guard, Arc::new(ManualClock::default())).unwrap();
+        EmbeddingService::new(EmbeddingOptions::default(), accounts, guard, Arc::new(ManualClock::default()))
+            .unwrap();
     let failure =
         service.embed(CLIENT, &google_model(), EmbeddingTask::Query, &["a".to_owned()]).await.unwrap_err();
     assert_eq!(failure, EmbeddingFailure::NotConfigured(EmbeddingProvider::Google));

@@ -87,6 +87,7 @@ named!(
     AgentId = "agent",
     ConversationId = "conversation",
     CustomerId = "customer",
+    MemoryId = "memory",
     ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery",

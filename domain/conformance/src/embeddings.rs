@@ -51,7 +51,8 @@ pub async fn vectors_have_length_one(subject: &impl Subject) {
 
 /// Each vector belongs to its text, also over several batches and when a text comes twice.
 pub async fn the_order_is_that_of_the_texts(subject: &impl Subject) {
-    let mut all: Vec<String> = (0..250).map(|n| format!("invoice number {n} of customer {}", n * 7)).collect();
+    let mut all: Vec<String> =
+        (0..250).map(|n| format!("invoice number {n} of customer {}", n * 7)).collect();
     all.push(all[3].clone());
     let vectors = embed(subject, EmbeddingTask::Document, &all).await.unwrap();
     assert_eq!(vectors.len(), all.len());
@@ -64,8 +65,11 @@ pub async fn the_order_is_that_of_the_texts(subject: &impl Subject) {
 
 /// A query lies nearest to the document that says the same.
 pub async fn what_says_the_same_lies_near(subject: &impl Subject) {
-    let documents =
-        texts(&["Opening hours: Monday to Friday, 9 to 17", "Refunds take five working days", "Parking is free"]);
+    let documents = texts(&[
+        "Opening hours: Monday to Friday, 9 to 17",
+        "Refunds take five working days",
+        "Parking is free",
+    ]);
     let documents = embed(subject, EmbeddingTask::Document, &documents).await.unwrap();
     let query = embed(subject, EmbeddingTask::Query, &texts(&["opening hours on Friday"])).await.unwrap();
     let near: Vec<f32> = documents.iter().map(|document| cosine(document, &query[0])).collect();

@@ -80,7 +80,12 @@ async fn search(subject: &impl Subject, query: &IndexQuery<'_>) -> Vec<Hit> {
 }
 
 /// The oracle: every vector is compared.
-fn nearest(all: &BTreeMap<Uuid, (Uuid, Embedding)>, query: &Embedding, group: Option<Uuid>, limit: usize) -> Vec<(Uuid, f32)> {
+fn nearest(
+    all: &BTreeMap<Uuid, (Uuid, Embedding)>,
+    query: &Embedding,
+    group: Option<Uuid>,
+    limit: usize,
+) -> Vec<(Uuid, f32)> {
     let cosine = |vector: &Embedding| -> f64 {
         vector.values().iter().zip(query.values()).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()
     };
@@ -113,7 +118,11 @@ pub async fn the_nearest_are_found(subject: &impl Subject) {
         if round % 7 == 6 {
             let group = Uuid::from_u128(u128::from(random.below(3)));
             let kept = entry(100 + round, group, "text", Some(random.vector(DIMENSIONS)));
-            subject.index().replace_group(MEMORIES, &model, group, std::slice::from_ref(&kept)).await.unwrap();
+            subject
+                .index()
+                .replace_group(MEMORIES, &model, group, std::slice::from_ref(&kept))
+                .await
+                .unwrap();
             all.retain(|_, (of, _)| *of != group);
             all.insert(kept.id, (group, kept.vector.unwrap()));
         }
@@ -123,7 +132,11 @@ pub async fn the_nearest_are_found(subject: &impl Subject) {
             let query = IndexQuery { group, ..near(&model, &query, 10) };
             for index in [subject.index(), subject.other()] {
                 let hits = index.search(MEMORIES, &query).await.unwrap();
-                assert_eq!(ids(&hits), expected.iter().map(|(id, _)| *id).collect::<Vec<_>>(), "round {round}");
+                assert_eq!(
+                    ids(&hits),
+                    expected.iter().map(|(id, _)| *id).collect::<Vec<_>>(),
+                    "round {round}"
+                );
                 for ((place, hit), (_, cosine)) in (1..).zip(&hits).zip(&expected) {
                     assert!((hit.similarity.unwrap() - cosine).abs() < 1e-4);
                     assert_eq!((hit.ranks.vector, hit.ranks.keyword), (Some(place), None));
@@ -224,7 +237,8 @@ pub async fn spaces_are_apart(subject: &impl Subject) {
     subject.index().erase(spaces[1]).await.unwrap();
     for (n, space) in (0_u64..).zip(spaces) {
         let query = IndexQuery { words: Some("same"), ..near(&model, &vector, 5) };
-        let groups: Vec<_> = subject.index().search(space, &query).await.unwrap().iter().map(|hit| hit.group).collect();
+        let groups: Vec<_> =
+            subject.index().search(space, &query).await.unwrap().iter().map(|hit| hit.group).collect();
         let expected = if n == 1 { vec![] } else { vec![Uuid::from_u128(u128::from(n))] };
         assert_eq!(groups, expected);
     }
@@ -259,7 +273,11 @@ pub async fn models_are_beside_each_other(subject: &impl Subject) {
 /// Texts are bounded; nothing in them is special to a store.
 pub async fn any_text_is_kept(subject: &impl Subject) {
     let long = "ä".repeat(MAX_ENTRY_BYTES);
-    let entries = [entry(1, GROUP, &long, None), entry(2, GROUP, "nul \0 and ' quote", None), entry(3, GROUP, "", None)];
+    let entries = [
+        entry(1, GROUP, &long, None),
+        entry(2, GROUP, "nul \0 and ' quote", None),
+        entry(3, GROUP, "", None),
+    ];
     subject.index().put(MEMORIES, &model(), &entries).await.unwrap();
     let hit = search(subject, &saying("quote", 5)).await;
     assert_eq!(ids(&hit), [id(2)]);

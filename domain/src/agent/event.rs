@@ -51,6 +51,16 @@ pub struct AgentTerms {
     /// Models that are asked in this order when `model` cannot answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub fallback: Vec<ModelRef>,
+    /// What it remembers of customers; `None`: nothing, and it is told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<AgentMemory>,
+}
+
+/// How an agent remembers customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentMemory {
+    /// Most memories that it is told in a turn, 1 to 20.
+    pub limit: u16,
 }
 
 impl AgentTerms {

@@ -1,6 +1,6 @@
 //! Commands and rules of an agent.
 
-use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentMemory, AgentTerms, AgentUpdated};
 use crate::aggregate::Aggregate;
 use crate::envelope::{Time, Version};
 use crate::ids::{AgentId, ToolId};
@@ -19,6 +19,8 @@ pub const DEFAULT_APOLOGY: &str =
     "I am sorry, I cannot answer that just now. Please say it again in a moment.";
 /// Most tools one agent may have.
 pub const MAX_TOOLS: usize = 32;
+/// Most memories that an agent may be told in a turn.
+pub const MAX_MEMORIES: u16 = 20;
 /// Most fallback models one agent may have.
 pub const MAX_FALLBACK: usize = 5;
 /// The highest temperature, in thousandths.
@@ -50,6 +52,8 @@ pub struct AgentPatch {
     /// `Some(None)` removes the voice.
     pub voice_id: Option<Option<String>>,
     pub fallback: Option<Vec<ModelRef>>,
+    /// `Some(None)`: it remembers nothing any more.
+    pub memory: Option<Option<AgentMemory>>,
 }
 
 impl AgentPatch {
@@ -66,6 +70,7 @@ impl AgentPatch {
             call_content,
             voice_id,
             fallback,
+            memory,
         } = self.clone();
         AgentTerms {
             name: name.unwrap_or_else(|| terms.name.clone()),
@@ -79,6 +84,7 @@ impl AgentPatch {
             call_content: call_content.unwrap_or(terms.call_content),
             voice_id: voice_id.unwrap_or_else(|| terms.voice_id.clone()),
             fallback: fallback.unwrap_or_else(|| terms.fallback.clone()),
+            memory: memory.unwrap_or(terms.memory),
         }
     }
 }
@@ -181,6 +187,9 @@ fn check(terms: &AgentTerms) -> Result<(), AgentRefusal> {
     }
     if terms.fallback.len() > MAX_FALLBACK || !terms.fallback.iter().all(ModelRef::is_named) {
         return fault("fallback", "must be at most 5 models, each with a name of 1 to 200 characters");
+    }
+    if terms.memory.is_some_and(|memory| !(1..=MAX_MEMORIES).contains(&memory.limit)) {
+        return fault("memory", "must have a limit from 1 to 20");
     }
     Ok(())
 }

@@ -42,6 +42,8 @@ pub enum Work {
     MergeCall,
     /// For a recording: fetch its file into the object store.
     StoreRecording,
+    /// For a conversation that is over: remember what it showed of the customer.
+    Remember,
 }
 
 impl Work {
@@ -59,6 +61,7 @@ impl Work {
             Work::SpeakReply => "speak_reply",
             Work::MergeCall => "merge_call",
             Work::StoreRecording => "store_recording",
+            Work::Remember => "remember",
         }
     }
 
@@ -82,6 +85,7 @@ impl Work {
             "speak_reply" => Some(Work::SpeakReply),
             "merge_call" => Some(Work::MergeCall),
             "store_recording" => Some(Work::StoreRecording),
+            "remember" => Some(Work::Remember),
             _ => name.parse().ok().map(Work::Command),
         }
     }

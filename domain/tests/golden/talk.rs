@@ -59,6 +59,7 @@ pub fn agent() -> Vec<AgentEvent> {
         call_content: None,
         voice_id: Some("sonic".to_owned()),
         fallback: vec![ModelRef::new(Provider::OpenaiCompatible, "llama")],
+        memory: None,
     };
     vec![
         AgentCreated { terms: terms("Reception"), origin: origin(), at: at(0) }.into(),

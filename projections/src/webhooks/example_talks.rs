@@ -32,6 +32,7 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
         call_content: None,
         voice_id: None,
         fallback: vec![],
+        memory: None,
     };
     let origin = Origin::default();
     let second: AgentEvent = if name == "agent.updated" {

@@ -128,6 +128,7 @@ async fn history(world: &World) {
         call_content: None,
         voice_id: None,
         fallback: vec![],
+        memory: None,
     };
     let origin = Origin::default;
     let created = AgentCreated { terms: terms.clone(), origin: origin(), at: at(1) };

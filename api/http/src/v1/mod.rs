@@ -12,6 +12,7 @@ mod folded;
 mod history;
 pub mod ivr;
 pub mod llm;
+pub mod memories;
 pub mod numbers;
 pub mod objects;
 mod paging;

@@ -9,14 +9,15 @@ use super::calls::CallResource;
 use super::conversations::ConversationResource;
 use super::customers::CustomerResource;
 use super::ivr::{MenuResource, SessionResource};
+use super::memories::MemoryResource;
 use super::numbers::NumberResource;
 use super::recipe::Endpoint::{Events, List, One};
 use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, customers, ivr, llm, numbers, objects, privacy,
-    tools, webhooks,
+    agents, analytics, audit, auth, calls, conversations, customers, ivr, llm, memories, numbers, objects,
+    privacy, tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 
@@ -112,6 +113,11 @@ endpoints! {
     customers::merge::merge_customers,
     customers::merge::unmerge_customers,
     customers::timeline::list_customer_timeline,
+    memories::create::create_memory,
+    memories::list::list_customer_memories,
+    memories::context::get_customer_context,
+    memories::patch::patch_memory,
+    memories::delete::delete_memory,
     ivr::menus::create::create_ivr_menu,
     ivr::menus::patch::patch_ivr_menu,
     ivr::menus::delete::delete_ivr_menu,
@@ -171,6 +177,7 @@ resources! {
     SessionResource: [Events],
     NumberResource: [One, List, Events],
     CustomerResource: [One, Events],
+    MemoryResource: [One, Events],
     ToolResource: [One, List, Events],
     EndpointResource: [One, List, Events];
     delete KeyResource, UserResource, NumberResource, ToolResource, EndpointResource,

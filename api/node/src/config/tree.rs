@@ -123,7 +123,8 @@ impl Config {
                 return Err(ConfigError::Without(place, "identity_provider.audience"));
             }
         }
-        if self.embeddings.provider == EmbeddingProvider::OpenaiCompatible && self.embeddings.model.is_none() {
+        if self.embeddings.provider == EmbeddingProvider::OpenaiCompatible && self.embeddings.model.is_none()
+        {
             return Err(ConfigError::Without("embeddings.provider", "embeddings.model"));
         }
         Ok(self)

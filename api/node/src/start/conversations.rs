@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService};
+use actors::memory::MemoryService;
 use adapters::llm::{Catalogue, Gateway};
 use adapters::tools::HttpTools;
 use anyhow::Context as _;
@@ -20,6 +21,7 @@ pub(super) fn start(
     config: &Config,
     stores: &Stores,
     directories: &Directories,
+    memories: &MemoryService,
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> anyhow::Result<ConversationService> {
@@ -33,6 +35,7 @@ pub(super) fn start(
         models: Arc::new(models.context("cannot set up TLS")?),
         tools: Arc::new(HttpTools::new(edges.guard.clone()).context("cannot set up TLS")?),
         vault: edges.vault.clone(),
+        memories: Some(memories.clone()),
     };
     let options = ConversationOptions {
         live: live(config),

@@ -4,6 +4,7 @@ mod audit;
 mod calls;
 mod conversations;
 mod directories;
+mod memories;
 mod node;
 mod outbox;
 mod serve;

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::{Started, serve, take_address};
 use super::stores::Stores;
-use super::{audit, calls, conversations, directories, outbox, serve, stores};
+use super::{audit, calls, conversations, directories, memories, outbox, serve, stores};
 use crate::config::Config;
 use crate::edges::Edges;
 use crate::files::{embedded_files, settle_all};
@@ -68,10 +68,13 @@ impl Node {
         let stores = stores::check(config, edges, show).await?;
         let loaded = directories::load(config, &stores, &mut tasks, &stop).await?;
         let actors = calls::start(config, &stores, &loaded.directories, &mut tasks, &stop);
-        let conversations = conversations::start(config, &stores, &loaded.directories, &mut tasks, &stop)?;
+        let memories = memories::start(config, &stores, &mut tasks, &stop)?;
+        let conversations =
+            conversations::start(config, &stores, &loaded.directories, &memories, &mut tasks, &stop)?;
         let uploads = stores.uploads().await?;
-        let webhooks = outbox::start(config, &stores, &actors, &conversations, &uploads, &mut tasks, &stop);
-        let audit = audit::start(config, &stores, &actors, &mut tasks, &stop, &appended);
+        let webhooks =
+            outbox::start(config, &stores, &actors, (&conversations, &memories, &uploads), &mut tasks, &stop);
+        let audit = audit::start(config, &stores, &actors, &memories, &mut tasks, &stop, &appended);
         let failed = watch_stores(config, &stores, &mut tasks, &stop).await?;
         let idempotency = serve::idempotency(&stores, &mut tasks, &stop, &appended).await?;
 
@@ -83,7 +86,8 @@ impl Node {
         let (usage, progress) = (loaded.usage.clone(), runner.progress());
         let privacy = audit.privacy;
         let talks = conversations.clone();
-        let started = Started { loaded, actors, conversations: talks, webhooks, privacy, uploads, progress };
+        let started =
+            Started { loaded, actors, conversations: talks, memories, webhooks, privacy, uploads, progress };
         let backend = serve::backend(config, &stores, started, &stop).await?;
         let authenticator = serve::authenticator(config, &stores, &backend, &mut tasks, &stop).await?;
         let readiness = serve::readiness(&stores, audit.health, draining.clone());

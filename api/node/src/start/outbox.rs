@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actors::Runtime;
 use actors::conversation::{ConversationService, Voice};
+use actors::memory::MemoryService;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
 use actors::uploads::Uploads;
 use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions};
@@ -23,8 +24,7 @@ pub(super) fn start(
     config: &Config,
     stores: &Stores,
     actors: &CallActors,
-    conversations: &ConversationService,
-    uploads: &Uploads,
+    (conversations, memories, uploads): (&ConversationService, &MemoryService, &Uploads),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> Webhooks {
@@ -42,6 +42,7 @@ pub(super) fn start(
             places: Arc::new(Semaphore::new(config.recordings.concurrency.get().min(Semaphore::MAX_PERMITS))),
         }),
         uploads: uploads.clone(),
+        memories: Some(memories.clone()),
         store: work.clone(),
         leases: work.clone(),
     };

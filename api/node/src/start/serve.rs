@@ -8,6 +8,7 @@ use actix_web::dev::Server;
 use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use actors::conversation::ConversationService;
+use actors::memory::MemoryService;
 use actors::privacy::PrivacyDeps;
 use actors::sealer::{HistoryHealth, Prover};
 use actors::uploads::Uploads;
@@ -57,6 +58,7 @@ pub(super) struct Started {
     pub(super) loaded: Loaded,
     pub(super) actors: CallActors,
     pub(super) conversations: ConversationService,
+    pub(super) memories: MemoryService,
     pub(super) webhooks: Webhooks,
     pub(super) privacy: PrivacyDeps,
     pub(super) uploads: Uploads,
@@ -70,11 +72,12 @@ pub(super) async fn backend(
     started: Started,
     stop: &CancellationToken,
 ) -> anyhow::Result<Backend> {
-    let Started { loaded, actors, conversations, webhooks, privacy, uploads, progress } = started;
+    let Started { loaded, actors, conversations, memories, webhooks, privacy, uploads, progress } = started;
     let shown_calls = ShownCalls { views: stores.views.clone(), progress: progress.clone() };
     Ok(Backend {
         calls: actors.calls,
         conversations,
+        memories,
         keep_alive: config.conversations.keep_alive.max(SHORTEST_KEEP_ALIVE),
         inbox: actors.inbox,
         views: stores.views.clone(),

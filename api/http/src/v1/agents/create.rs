@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource;
-use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
+use super::body::{ContentBody, MemoryBody, ModelBody, ProviderBody, model, temperature, tools};
 use super::resource::AgentResource;
 use crate::auth::Caller;
 use crate::auth::permissions::AgentsWrite;
@@ -63,6 +63,8 @@ pub(crate) struct NewAgent {
     #[serde(default)]
     #[schema(max_items = 5)]
     fallback: Vec<ModelBody>,
+    /// Whether it remembers customers, and is told what is known of them; not, if left out.
+    memory: Option<MemoryBody>,
 }
 
 /// Create a new agent.
@@ -100,6 +102,7 @@ pub(crate) async fn create_agent(
         call_content: new.call_content.map(Into::into),
         voice_id: new.voice_id,
         fallback: new.fallback.into_iter().map(Into::into).collect(),
+        memory: new.memory.and_then(MemoryBody::settings),
     };
     let created = AgentCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
     let create = AgentCommand::Create(Box::new(created));

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::super::resource::change;
-use super::body::{ContentBody, ModelBody, ProviderBody, model, temperature, tools};
+use super::body::{ContentBody, MemoryBody, ModelBody, ProviderBody, model, temperature, tools};
 use super::resource::AgentResource;
 use crate::auth::Caller;
 use crate::auth::permissions::AgentsWrite;
@@ -67,6 +67,10 @@ pub(crate) struct PatchBody {
     /// Models to try when the first one cannot answer; this list replaces the old one.
     #[schema(nullable = false, max_items = 5)]
     fallback: Option<Vec<ModelBody>>,
+    /// Whether it remembers customers; `null`: not.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<MemoryBody>)]
+    memory: Option<Option<MemoryBody>>,
 }
 
 /// Change fields of an agent.
@@ -118,6 +122,7 @@ pub(crate) async fn patch_agent(
         call_content: wanted.call_content.map(|level| level.map(Into::into)),
         voice_id: wanted.voice_id,
         fallback: wanted.fallback.map(|models| models.into_iter().map(Into::into).collect()),
+        memory: wanted.memory.map(|memory| memory.and_then(MemoryBody::settings)),
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = AgentCommand::Update { patch, origin, now };
