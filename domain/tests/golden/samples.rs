@@ -416,8 +416,8 @@ pub fn memory() -> Vec<MemoryEvent> {
         }
         .into(),
         MemorySuperseded { by: MemoryId(id(45)), at: at(3) }.into(),
-        MemoryExpired { at: at(4) }.into(),
         MemoryForgotten { at: at(5) }.into(),
+        MemoryExpired { at: at(4) }.into(),
     ]
 }
 
