@@ -206,5 +206,7 @@ fn main() {
     one_tenant(&format!("{count} × {DIMENSIONS}, noise"), &noise, &mut random, count);
     many_tenants(&texts, &mut random, tenants);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(tokio::time::timeout(Duration::from_secs(600), port(&texts, &mut random, count))).unwrap();
+    runtime
+        .block_on(tokio::time::timeout(Duration::from_secs(600), port(&texts, &mut random, count)))
+        .unwrap();
 }

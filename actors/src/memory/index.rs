@@ -13,7 +13,7 @@ use domain::ids::{ClientId, MemoryId};
 use domain::memory::{Memory, MemoryRefusal};
 use domain::ports::StoreUnavailable;
 use domain::ports::embeddings::EmbeddingTask;
-use domain::ports::event_store::{EventStore as _, ReadError, Subscription};
+use domain::ports::event_store::{ReadError, Subscription};
 use domain::ports::lease::Leases;
 use domain::ports::vector_index::IndexEntry;
 use tokio_util::sync::CancellationToken;

@@ -1,6 +1,6 @@
 //! What is remembered of customers: recorded once, found again in time for the next call, and forgotten.
 //!
-//! [`MemoryService`] records and recalls. [`follow`](index::follow) keeps the index up to date with the log, and the outbox has
+//! [`MemoryService`] records and recalls. [`run`] keeps the index up to date with the log, and the outbox has
 //! [`MemoryService::remember`] look at each conversation that is over.
 
 mod extract;
