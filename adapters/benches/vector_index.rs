@@ -158,6 +158,10 @@ fn many_tenants(texts: &Texts, random: &mut Random, tenants: usize) {
     shown(&format!("{tenants} tenants of {EACH}: any tenant's search"), &took, "");
 }
 
+fn query<'a>(near: (&'a EmbeddingModel, &'a Embedding), words: Option<&'a str>) -> IndexQuery<'a> {
+    IndexQuery { group: None, near: Some(near), words, limit: TEN }
+}
+
 /// The whole port on SQLite: the version of the space, the search, and the texts of the hits.
 async fn port(texts: &Texts, random: &mut Random, count: usize) {
     let folder = tempfile::tempdir().unwrap();
@@ -177,17 +181,16 @@ async fn port(texts: &Texts, random: &mut Random, count: usize) {
         index.put(space, &model, &entries).await.unwrap();
     }
     let put = began.elapsed();
-    let query = |near, words| IndexQuery { group: None, near, words, limit: TEN };
     let first = texts.one(random);
     let began = Instant::now();
-    index.search(space, &query(Some((&model, &first)), None)).await.unwrap();
+    index.search(space, &query((&model, &first), None)).await.unwrap();
     println!("{count} entries put in {put:.2?}, loaded at the first search in {:.2?}", began.elapsed());
     for (name, words) in [("by vector", None), ("by vector and words", Some("memory about theme 42"))] {
         let mut took = Histogram::<u64>::new(3).unwrap();
         for _ in 0..QUERIES {
             let near = texts.one(random);
             let began = Instant::now();
-            let hits = index.search(space, &query(Some((&model, &near)), words)).await.unwrap();
+            let hits = index.search(space, &query((&model, &near), words)).await.unwrap();
             took.record(began.elapsed().as_nanos() as u64).unwrap();
             assert_eq!(hits.len(), TEN);
         }
