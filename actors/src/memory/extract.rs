@@ -26,7 +26,7 @@ pub(super) struct Line {
     pub(super) text: String,
 }
 
-/// Something to remember.
+/// Something that the conversation showed of the person.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Extracted {
     pub(super) content: String,

@@ -27,7 +27,7 @@ pub struct Recalled {
 /// What was found in time.
 #[derive(Debug, Clone, Default)]
 pub struct Recall {
-    /// Best first.
+    /// What was found, best first.
     pub memories: Vec<Recalled>,
     /// Why something may be missing: `embedding_late`, `embedding_failed`, `search_late` or `search_failed`. `None`: it is all.
     pub degraded: Option<&'static str>,

@@ -22,7 +22,7 @@ struct Text {
     group: Uuid,
     /// Number of words, repeated ones counted.
     length: u32,
-    /// The different words.
+    /// Its words, each once.
     words: Vec<u64>,
 }
 
