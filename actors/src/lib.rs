@@ -13,6 +13,7 @@ pub mod entity;
 pub mod history;
 pub mod ivr;
 pub mod knowledge;
+pub mod memory;
 pub mod outbox;
 pub mod privacy;
 pub mod runtime;

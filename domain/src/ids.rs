@@ -131,6 +131,8 @@ ids! {
     /// A message of a conversation. It has no stream of its own.
     MessageId = "msg" in "message";
     CustomerId = "cus" in "customer";
+    /// Something that is remembered of a customer.
+    MemoryId = "mem" in "memory";
     /// A contact of HubSpot's that became a customer: derived from HubSpot's ids. Never shown at the edge.
     HubspotContactId = "hsc" in "hubspot_contact";
     /// A function of a client's own system that agents may call.

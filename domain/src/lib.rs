@@ -21,6 +21,7 @@ pub mod knowledge;
 pub mod leg;
 pub mod login;
 pub mod media;
+pub mod memory;
 pub mod merkle;
 pub mod metrics;
 pub mod model;

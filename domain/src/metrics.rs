@@ -115,6 +115,7 @@ fn effects() -> Vec<&'static str> {
         Work::IngestDocument,
         Work::DropDocument,
         Work::DropKnowledgeBase,
+        Work::Remember,
     ];
     CommandKind::ALL.iter().map(|kind| kind.as_str()).chain(others.map(Work::as_str)).collect()
 }
@@ -289,6 +290,11 @@ metrics! {
     EMBEDDING_REQUESTS = "voxledger_embedding_requests_total", Counter, Count,
         "provider": || EmbeddingProvider::ALL.map(EmbeddingProvider::as_str).to_vec(),
         "outcome": || turn_outcomes("embedded");
+    /// Time to find what is known of a customer, vectors of the query included.
+    RECALL_SECONDS = "voxledger_recall_seconds", Histogram(LATENCY), Seconds;
+    /// Times that memories were left out because something was late or failed.
+    RECALLS_DEGRADED = "voxledger_recalls_degraded_total", Counter, Count,
+        "reason": || vec!["embedding_late", "embedding_failed", "search_late", "search_failed"];
     /// Tool calls by agents, by outcome.
     TOOL_USES = "voxledger_tool_uses_total", Counter, Count,
         "outcome": || ToolOutcome::ALL.iter().map(|outcome| outcome.as_str()).collect();

@@ -44,6 +44,7 @@ use domain::ivr::session::SessionEvent;
 use domain::knowledge::{DocumentEvent, KnowledgeBaseEvent};
 use domain::leg::LegEvent;
 use domain::login::LoginEvent;
+use domain::memory::MemoryEvent;
 use domain::number::NumberEvent;
 use domain::privacy::job::PrivacyJobEvent;
 use domain::privacy::policy::PolicyEvent;
@@ -74,6 +75,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<CallEvent>(samples::call());
     proof.prove::<NumberEvent>(samples::number());
     proof.prove::<CustomerEvent>(samples::customer());
+    proof.prove::<MemoryEvent>(samples::memory());
     proof.prove::<HubspotContactEvent>(samples::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());

@@ -37,6 +37,17 @@ impl From<&ModelRef> for ModelView {
     }
 }
 
+/// How an agent remembers customers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = AgentMemory)]
+pub struct AgentMemoryView {
+    /// Whether it remembers what conversations show of customers, and is told what is known of them.
+    pub enabled: bool,
+    /// Most memories that it is told in a turn; `null` while it remembers nothing.
+    #[schema(required)]
+    pub limit: Option<u16>,
+}
+
 /// A tool's id, written and read as a TypeID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ToolRef(pub ToolId);
@@ -151,6 +162,9 @@ pub struct AgentView {
     /// How it looks passages up.
     #[serde(default)]
     pub retrieval: RetrievalView,
+    /// How it remembers customers.
+    #[serde(default)]
+    pub memory: AgentMemoryView,
     /// `draft` until a version is deployed; conversations run the newest version until then.
     #[schema(value_type = crate::words::AgentStatus)]
     pub status: String,
@@ -192,6 +206,7 @@ impl AgentView {
             fallback: vec![],
             knowledge_base_ids: vec![],
             retrieval: RetrievalView::default(),
+            memory: AgentMemoryView::default(),
             status: STATUSES[0].to_owned(),
             deployed_version: None,
             deployed_at: None,
@@ -218,6 +233,10 @@ impl AgentView {
         self.fallback = terms.fallback.iter().map(ModelView::from).collect();
         self.knowledge_base_ids = terms.knowledge_bases.iter().copied().map(BaseRef).collect();
         self.retrieval = terms.retrieval.unwrap_or_default().into();
+        self.memory = AgentMemoryView {
+            enabled: terms.memory.is_some(),
+            limit: terms.memory.map(|memory| memory.limit),
+        };
     }
 }
 

@@ -21,6 +21,7 @@ macro_rules! every_view {
             crate::customers::Customers,
             crate::knowledge::KnowledgeBases,
             crate::knowledge::KnowledgeDocuments,
+            crate::memories::Memories,
         }
     };
 }

@@ -18,6 +18,7 @@ mod every;
 pub mod ivr_menus;
 pub mod ivr_sessions;
 pub mod knowledge;
+pub mod memories;
 pub mod numbers;
 pub mod page;
 pub mod rollup;
@@ -52,6 +53,7 @@ pub trait Queries:
     + conversations::ConversationQueries
     + customers::CustomerQueries
     + knowledge::KnowledgeQueries
+    + memories::MemoryQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -69,6 +71,7 @@ impl<T> Queries for T where
         + conversations::ConversationQueries
         + customers::CustomerQueries
         + knowledge::KnowledgeQueries
+        + memories::MemoryQueries
         + analytics::AnalyticsQueries
 {
 }

@@ -42,6 +42,18 @@ def test_a_customer_is_made_found_and_shows_their_calls(node, page, show, provok
     page.get_by_role("button", name="Really undo?").click()
     expect(page.get_by_role("note")).to_contain_text(call["from"])
 
+    # what is remembered of them, and forgotten again
+    memories = page.get_by_role("region", name="Memories", exact=True)
+    memories.get_by_label("Remember", exact=True).fill(f"Likes {MARKUP}")
+    memories.get_by_label("Kind").select_option("preference")
+    memories.get_by_role("button", name="Remember", exact=True).click()
+    row = memories.locator("tbody tr")
+    expect(row).to_contain_text(f"Likes {MARKUP}")
+    expect(row).to_contain_text("preference")
+    row.get_by_role("button", name="Forget", exact=True).click()
+    row.get_by_role("button", name="Really forget?").click()
+    expect(row).to_have_count(0)
+
     page.get_by_label("Language").fill("en-GB")
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".facts").get_by_text("en-GB")).to_be_visible()

@@ -2,6 +2,7 @@
 
 mod hubspot;
 mod import;
+mod memories;
 mod merges;
 
 use adapters::testing::postgres::Cluster;

@@ -33,6 +33,7 @@ use super::turn::Turn;
 use crate::context::CommandContext;
 use crate::entity::{Actors, LiveOptions, Observer};
 use crate::knowledge::Knowledge;
+use crate::memory::MemoryService;
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Receipt};
 
@@ -86,6 +87,8 @@ pub struct ConversationDeps {
     pub vault: Arc<dyn Vault>,
     /// Looks passages up; `None` where agents have no knowledge bases.
     pub knowledge: Option<Knowledge>,
+    /// Finds what is known of the person; `None` where nothing is remembered.
+    pub memories: Option<MemoryService>,
 }
 
 /// A message to be answered.
@@ -198,6 +201,10 @@ impl ConversationService {
 
     pub(super) fn knowledge(&self) -> Option<&Knowledge> {
         self.0.deps.knowledge.as_ref()
+    }
+
+    pub(super) fn memories(&self) -> Option<&MemoryService> {
+        self.0.deps.memories.as_ref()
     }
 
     pub(super) fn toolbox(&self) -> Toolbox {

@@ -27,6 +27,8 @@ const MAX_CALLS: usize = 16;
 /// Webhooks of a carrier may overtake each other, so an earlier utterance of the caller may arrive this much later.
 /// Until then no effect on the call follows from the utterance that arrived first. The model is asked meanwhile.
 const OVERTAKEN: Duration = Duration::from_millis(300);
+/// How long an answer may wait for what is known of the person.
+const REMEMBERING: Duration = Duration::from_millis(50);
 /// Longest answer that is kept, in bytes.
 const MAX_ANSWER: usize = 256 << 10;
 /// The answer when a model only calls tools until the last round.
@@ -116,11 +118,11 @@ impl Turn {
 
     async fn rounds(&self) -> Result<Answer, Stopped> {
         let (mut usage, mut first_token_ms, mut passed_over) = (Usage::default(), None, Vec::new());
-        let looked_up = self.look_up().await;
+        let (system, looked_up) = tokio::join!(self.system(), self.look_up());
         let passages = looked_up.as_ref().map_or("", |looked_up| &looked_up.prompt);
         for round in 1.. {
             let began = Instant::now();
-            let said = self.ask(passages, &mut first_token_ms, &mut passed_over).await?;
+            let said = self.ask((&system, passages), &mut first_token_ms, &mut passed_over).await?;
             usage = usage.plus(said.usage);
             if said.calls.is_empty() || round > MAX_ROUNDS {
                 let retrieved = looked_up.map(|looked_up| looked_up.retrieved);
@@ -143,13 +145,33 @@ impl Turn {
         look_up(knowledge, self.context.client, agent, question?).await
     }
 
+    /// The agent's system prompt, and what is known of the person, as far as that is found in time.
+    async fn system(&self) -> String {
+        let prompt = self.cast.system_prompt().to_owned();
+        let memory = self.cast.agent.as_ref().and_then(|(_, terms)| terms.memory);
+        let (Some(memory), Some(memories)) = (memory, self.conversations.memories()) else { return prompt };
+        let turn = self.turn;
+        let said = self.conversations.look(self.conversation, move |state| {
+            let said = state.window().find(|one| one.id == turn);
+            said.and_then(|one| one.content.reveal().cloned()).unwrap_or_default()
+        });
+        let said = said.await.unwrap_or_default();
+        let limit = usize::from(memory.limit);
+        let told = memories.told(self.context.client, self.conversation, &said, limit, REMEMBERING);
+        match told.await {
+            Some(known) if prompt.trim().is_empty() => known,
+            Some(known) => format!("{}\n\n{known}", prompt.trim_end()),
+            None => prompt,
+        }
+    }
+
     async fn ask(
         &self,
-        passages: &str,
+        (system, passages): (&str, &str),
         first_token_ms: &mut Option<u64>,
         passed_over: &mut Vec<PassedOver>,
     ) -> Result<Said, Stopped> {
-        let prompt = self.conversations.prompt(self.conversation, self.cast.system_prompt()).await;
+        let prompt = self.conversations.prompt(self.conversation, system).await;
         let prompt = prompt.map_err(|_| Stopped::Moot)?;
         let terms = self.cast.agent.as_ref().map(|(_, terms)| terms);
         let system = match (prompt.system, passages) {

@@ -5,10 +5,11 @@ use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
 use domain::ids::{
-    CallId, ConversationId, DocumentId, IvrSessionId, KnowledgeBaseId, LegId, UploadId, derive,
+    CallId, ConversationId, DocumentId, IvrSessionId, KnowledgeBaseId, LegId, MemoryId, UploadId, derive,
 };
 use domain::ivr::session::{self, SessionEvent};
 use domain::leg::LegEvent;
+use domain::memory::MemoryEvent;
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::outbox::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
 use domain::upload::{UNUSED_FOR, UploadEvent};
@@ -150,6 +151,11 @@ fn changes_of(
             changes.push(of_knowledge(recorded, time, Work::DropKnowledgeBase));
             return Ok(());
         }
+        MemoryId::CATEGORY => {
+            let fact = MemoryEvent::decode(event_type, schema, &recorded.payload)?;
+            changes.extend(of_memory(recorded, time, &fact));
+            return Ok(());
+        }
         IvrSessionId::CATEGORY => {
             session::react(&SessionEvent::decode(event_type, schema, &recorded.payload)?)
         }
@@ -253,11 +259,45 @@ fn merger(recorded: &Recorded, time: &JobClock) -> WorkChange {
     })
 }
 
+/// The effect of a conversation that is over: what it showed of the person is remembered.
+fn remembering(recorded: &Recorded, time: &JobClock) -> WorkChange {
+    WorkChange::Do(OutboxItem {
+        effect_id: derive(recorded.id, "remember"),
+        subject: recorded.stream.id(),
+        client: recorded.client_id,
+        work: Work::Remember,
+        due: time.due(recorded.recorded_at, TimeDelta::zero()),
+        attempts: 0,
+        position: recorded.position,
+        cause: cause_of(recorded),
+    })
+}
+
+/// The timer of a memory that expires.
+fn of_memory(recorded: &Recorded, time: &JobClock, fact: &MemoryEvent) -> Option<WorkChange> {
+    let subject = recorded.stream.id();
+    let (expires_at, at) = match fact {
+        MemoryEvent::Recorded(recorded) => (recorded.expires_at, recorded.at),
+        MemoryEvent::Updated(updated) => (updated.expires_at, updated.at),
+        MemoryEvent::Confirmed(_) => return None,
+        MemoryEvent::Superseded(_) | MemoryEvent::Forgotten(_) | MemoryEvent::Expired(_) => {
+            return Some(WorkChange::Disarm(subject, Timer::Expiry));
+        }
+    };
+    let Some(expires_at) = expires_at else { return Some(WorkChange::Disarm(subject, Timer::Expiry)) };
+    let due = time.due(recorded.recorded_at, expires_at - at);
+    let (client, cause) = (recorded.client_id, cause_of(recorded));
+    Some(WorkChange::Arm(TimerItem { subject, client, timer: Timer::Expiry, due, cause }))
+}
+
 /// Whether such an event of a conversation can have an effect.
 fn matters(event_type: &str) -> bool {
     matches!(
         event_type,
-        "conversation.turn_started" | "conversation.turn_completed" | "conversation.turn_failed"
+        "conversation.turn_started"
+            | "conversation.turn_completed"
+            | "conversation.turn_failed"
+            | "conversation.ended"
     )
 }
 
@@ -277,6 +317,7 @@ fn of_conversation(recorded: &Recorded, time: &JobClock, fact: &ConversationEven
             (done.call, done.id, done.tell_at.map(|tell_at| tell_at - done.at))
         }
         ConversationEvent::TurnFailed(failed) => (failed.call, failed.turn, None),
+        ConversationEvent::Ended(_) => return vec![remembering(recorded, time)],
         _ => return vec![],
     };
     let spoken = call.map(|call| {

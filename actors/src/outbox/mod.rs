@@ -38,6 +38,7 @@ use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
 use crate::ivr::IvrDriver;
 use crate::knowledge::KnowledgeDeps;
+use crate::memory::MemoryService;
 use crate::runtime::Runtime;
 use crate::uploads::Uploads;
 
@@ -76,6 +77,8 @@ pub struct OutboxDeps {
     pub knowledge: Option<KnowledgeDeps>,
     /// Removes uploaded files that nobody used.
     pub uploads: Uploads,
+    /// Remembers what conversations showed of customers; `None` where nothing is remembered.
+    pub memories: Option<MemoryService>,
     pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
 }

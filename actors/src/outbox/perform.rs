@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::envelope::Position;
-use domain::ids::{CallId, IvrSessionId, LegId};
+use domain::ids::{CallId, ConversationId, IvrSessionId, LegId};
 use domain::ports::StoreUnavailable;
 use domain::ports::outbox::OutboxItem;
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
@@ -43,6 +44,10 @@ const NOT_BEGUN_PAUSE: Duration = Duration::from_secs(1);
 /// After so many attempts, of which some may have failed for another reason, nothing is on its way: the carrier got no
 /// 200 for it, and sends it again.
 const MAX_LOOKS: u32 = 60;
+/// Nothing is remembered of a conversation that was over for so long before anybody looked at it.
+const TOO_LATE_TO_REMEMBER: TimeDelta = TimeDelta::hours(24);
+/// Attempts to remember what a conversation showed.
+const MAX_REMEMBERING: u32 = 20;
 
 pub(super) type CallError = CommandError<CallRefusal>;
 
@@ -201,6 +206,7 @@ impl EffectRun<'_> {
             Work::IngestDocument | Work::DropDocument | Work::DropKnowledgeBase => {
                 Ok(self.of_knowledge().await)
             }
+            Work::Remember => Ok(self.remember().await),
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
@@ -216,6 +222,25 @@ impl EffectRun<'_> {
             _ => knowledge::remove_base(deps, self.item).await,
         };
         done.unwrap_or_else(|error| NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error))
+    }
+
+    /// Looks at a conversation that is over. After some attempts nothing more is remembered of it.
+    async fn remember(&self) -> NextStep {
+        let (id, client) = (ConversationId(self.item.subject), self.item.client);
+        // an outbox that is made anew from the log does not ask models about what is long over
+        if self.item.attempts == 0 && self.deps.runtime.clock.now() - self.item.due > TOO_LATE_TO_REMEMBER {
+            return NextStep::NOTHING_TO_DO;
+        }
+        let Some(memories) = &self.deps.memories else { return NextStep::NOTHING_TO_DO };
+        let conversations = &self.deps.voice.conversations;
+        match memories.remember(conversations, id, client, &self.item.cause).await {
+            Ok(()) => NextStep::NOTHING_TO_DO,
+            Err(error) if self.attempts() >= MAX_REMEMBERING => {
+                tracing::warn!(conversation.id = %id, error = &error as &dyn std::error::Error, "nothing is remembered");
+                NextStep::NOTHING_TO_DO
+            }
+            Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+        }
     }
 
     async fn tell(&self, command: CallCommand) -> Result<Receipt, CallError> {

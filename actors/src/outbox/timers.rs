@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use domain::call::{CallCommand, Timer};
 use domain::envelope::Time;
-use domain::ids::{CallId, ConversationId, IvrSessionId, UploadId};
+use domain::ids::{CallId, ConversationId, IvrSessionId, MemoryId, UploadId};
 use domain::ports::outbox::{TimerItem, WorkChange};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -178,6 +178,14 @@ async fn fire_one(deps: &OutboxDeps, timer: &TimerItem) -> bool {
         Timer::Update => {
             let conversation = ConversationId(timer.subject);
             deps.voice.conversations.wake(conversation, timer.cause.event_id, &context).await
+        }
+        Timer::Expiry => {
+            let memory = MemoryId(timer.subject);
+            match &deps.memories {
+                Some(memories) => memories.expire(timer.client, memory, &timer.cause).await,
+                None => Ok(()),
+            }
+            .map_err(|error| error.to_string())
         }
         Timer::Unused => {
             let upload = UploadId(timer.subject);

@@ -2,6 +2,7 @@
 //! kept too long. One node runs it at a time, under a lease. A step that was cut off is repeated, which does no harm.
 
 mod files;
+mod memories;
 mod recordings;
 mod retention;
 mod saga;
@@ -15,6 +16,7 @@ use domain::ports::lease::Leases;
 use domain::ports::objects::ObjectStore;
 use domain::ports::privacy::PersonalData;
 use domain::ports::telephony::Telephony;
+use domain::ports::vector_index::VectorIndex;
 use tokio_util::sync::CancellationToken;
 
 pub use saga::{Begun, begin};
@@ -70,6 +72,8 @@ pub struct PrivacyDeps {
     pub telephony: Arc<dyn Telephony>,
     /// Files of calls, among them recordings.
     pub objects: Arc<dyn ObjectStore>,
+    /// What is searched by vector and by words; `None` where nothing is.
+    pub index: Option<Arc<dyn VectorIndex>>,
     /// The client of the node's operator: retention runs over rows of all clients are recorded in its history.
     pub operator: ClientId,
     pub deliveries: Arc<dyn DeliveryStore>,

@@ -15,6 +15,7 @@ use domain::privacy::job::{
 use tokio_util::sync::CancellationToken;
 
 use super::files;
+use super::memories;
 use super::recordings::Recordings;
 use super::retention::{Schedule, of_the_node};
 use super::{PrivacyDeps, PrivacyOptions};
@@ -175,6 +176,7 @@ async fn work(
                 let recordings =
                     Recordings::delete(deps, open.client, &findings.recordings, asked.at).await?;
                 files::remove(deps, &job.context, &findings.files).await?;
+                memories::remove(deps, open.client, &findings.streams).await?;
                 let cleaning = deps.data.clean(open.client, &findings, through).await?;
                 let at = clock.now();
                 let (views, public_events, attempts) =

@@ -155,6 +155,7 @@ impl World {
             data: data.clone(),
             telephony: carrier.clone(),
             objects: Arc::new(Objects::in_memory()),
+            index: None,
             operator: OPERATOR,
             deliveries,
             leases: Arc::new(MemoryWork::default()),

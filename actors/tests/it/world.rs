@@ -272,6 +272,7 @@ impl World {
             tools: Arc::new(NoTools),
             vault: Arc::new(NoVault),
             knowledge: None,
+            memories: None,
         };
         let (talks, _) = ConversationService::start(
             deps,
@@ -319,6 +320,7 @@ impl World {
             }),
             knowledge: None,
             uploads: self.uploads.clone(),
+            memories: None,
             store: self.work.clone(),
             leases: self.work.clone(),
         };

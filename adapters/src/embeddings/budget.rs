@@ -14,7 +14,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A bucket for each client: it holds the texts of one minute and fills up again at an even rate.
 #[derive(Debug)]
 pub(super) struct Budget {
-    /// Texts a minute.
+    /// How many texts a minute.
     rate: u32,
     /// What is left, and since when.
     left: Mutex<LruCache<ClientId, (f64, Instant)>>,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use domain::conversation::{Finish, PassedOver, TurnFault, has_words};
+use domain::conversation::{Finish, PassedOver, has_words};
 use domain::ids::ClientId;
 use domain::model::{ModelRef, Provider};
 use domain::ports::clock::Clock;

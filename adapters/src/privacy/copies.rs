@@ -11,7 +11,7 @@ pub enum Reach {
     Nothing,
     /// Encrypted under the persons' keys, which the erasure destroys.
     Keys,
-    /// Encrypted, and the erasure itself deletes or empties it.
+    /// The erasure itself deletes or empties it.
     Forgotten,
     /// Rebuilt from the log, where the personal data can no longer be read.
     MadeAnew,
@@ -33,6 +33,10 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("data_keys", Reach::Nothing),
     ("events", Reach::Keys),
     ("idempotency_keys", Reach::Forgotten),
+    ("index_entries", Reach::Forgotten),
+    ("index_progress", Reach::Nothing),
+    ("index_spaces", Reach::Nothing),
+    ("index_vectors", Reach::Forgotten),
     ("ivr_menus", Reach::MadeAnew),
     ("ivr_sessions", Reach::MadeAnew),
     ("kept_head", Reach::Nothing),
@@ -40,6 +44,7 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("keys_log", Reach::Nothing),
     ("leases", Reach::Nothing),
     ("limit_buckets", Reach::Nothing),
+    ("memories", Reach::MadeAnew),
     ("messages", Reach::MadeAnew),
     ("numbers", Reach::MadeAnew),
     ("privacy_exports", Reach::Forgotten),

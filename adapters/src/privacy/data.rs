@@ -11,7 +11,7 @@ use domain::call::CallEvent;
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
     CallId, CarrierEventId, ClientId, ConversationId, CustomerId, DeliveryId, HubspotContactId, IvrSessionId,
-    MenuId, NumberId, PrivacyJobId, SubjectId, UserId,
+    MemoryId, MenuId, NumberId, PrivacyJobId, SubjectId, UserId,
 };
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
@@ -199,6 +199,7 @@ fn views_of(category: &str) -> &'static [&'static str] {
         IvrSessionId::CATEGORY => &["ivr_sessions"],
         ConversationId::CATEGORY => &["conversations", "messages"],
         CustomerId::CATEGORY => &["customers", "audit_log"],
+        MemoryId::CATEGORY => &["memories", "audit_log"],
         MenuId::CATEGORY => &["ivr_menus", "audit_log"],
         NumberId::CATEGORY => &["numbers", "audit_log"],
         UserId::CATEGORY => &["users", "audit_log"],

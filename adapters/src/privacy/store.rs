@@ -11,7 +11,7 @@ use domain::ports::vault::VaultError;
 use domain::privacy::content::{ContentLevel, is_keyed};
 use domain::privacy::{
     About, CUSTOMER_FIELDS, Side, Subject, SubjectRule, about, customer, is_about_somebody, mentioned,
-    subject_rule,
+    named_customer, subject_rule,
 };
 use uuid::Uuid;
 
@@ -206,6 +206,15 @@ impl EncryptingEventStore {
                     None => return Err(SealError::Refused("a personal field belongs to nobody")),
                     Some(SubjectRule::User) => vec![self.name(event, &Subject::User(stream.id())).await?],
                     Some(SubjectRule::Actor) => vec![self.name(event, &actor(event, stream)).await?],
+                    Some(SubjectRule::NamedCustomer) => {
+                        let named = named_customer(&event.event_type, event.schema, &event.payload);
+                        let named = named.map(|customer| Subject::Stream(customer.stream()));
+                        let mut subjects = Vec::with_capacity(2);
+                        for subject in named.into_iter().chain([Subject::Stream(stream.clone())]) {
+                            subjects.push(self.name(event, &subject).await?);
+                        }
+                        subjects
+                    }
                     Some(rule @ (SubjectRule::OwnParty | SubjectRule::OwnCustomer)) => {
                         let text = bytes_of(value).and_then(|text| std::str::from_utf8(text).ok());
                         let named = text.and_then(|text| match rule {

@@ -16,6 +16,7 @@ mod erasure;
 mod group_commit;
 mod ivr;
 mod knowledge;
+mod memories;
 mod rollups;
 mod rows;
 mod said;

@@ -13,9 +13,9 @@ use domain::ports::vector_index::{
 use domain::ranking::fuse;
 use uuid::Uuid;
 
-use super::loaded::{Copies, Copy, Loaded};
+use super::loaded::{Copies, SpaceCopy};
 use super::matrix::Matrix;
-use super::rows::{self, Changed};
+use super::rows::{self, Changed, Edit, Since};
 use super::words::Words;
 use crate::read_models::SqlViews;
 use crate::sql::db::{Db, unavailable};
@@ -28,19 +28,28 @@ const LEAST: usize = 50;
 /// Searches of more vectors than these would hold up others on the same thread.
 const SHORT: usize = 2_000;
 
-/// A space, and the key of a model.
-type OfModel = (Space, String);
+/// The vectors of one model in a space.
+type OfModel = (Space, EmbeddingModel);
 
 /// The index in the database of the views. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct SqlVectorIndex {
     db: Db,
-    words: Arc<Copies<Space, Words>>,
-    vectors: Arc<Copies<OfModel, Matrix>>,
+    words: Arc<Copies<Words>>,
+    vectors: Arc<Copies<Matrix>>,
 }
 
-impl Copy for Words {
+impl SpaceCopy for Words {
+    type Key = Space;
     type Content = String;
+
+    fn empty(_: &Space) -> Self {
+        Self::default()
+    }
+
+    async fn page(db: &Db, space: &Space, since: Since) -> Result<Vec<Changed<String>>, StoreUnavailable> {
+        rows::changed_texts(db, *space, since).await
+    }
 
     fn apply(&mut self, row: Changed<String>) {
         match row.content {
@@ -54,8 +63,21 @@ impl Copy for Words {
     }
 }
 
-impl Copy for Matrix {
+impl SpaceCopy for Matrix {
+    type Key = OfModel;
     type Content = Vec<u8>;
+
+    fn empty((_, model): &OfModel) -> Self {
+        Self::new(model.dimensions)
+    }
+
+    async fn page(
+        db: &Db,
+        (space, model): &OfModel,
+        since: Since,
+    ) -> Result<Vec<Changed<Vec<u8>>>, StoreUnavailable> {
+        rows::changed_vectors(db, *space, &model.to_string(), since).await
+    }
 
     fn apply(&mut self, row: Changed<Vec<u8>>) {
         let dimensions = self.dimensions();
@@ -86,17 +108,6 @@ impl SqlVectorIndex {
             vectors: Arc::new(Copies::new(memory - words)),
         }
     }
-
-    async fn vectors(
-        &self,
-        space: Space,
-        head: rows::Head,
-        model: &EmbeddingModel,
-    ) -> Result<Arc<Loaded<Matrix>>, StoreUnavailable> {
-        let name = model.to_string();
-        let page = async |since| rows::changed_vectors(&self.db, space, &name, since).await;
-        self.vectors.fresh(&(space, name.clone()), head, || Matrix::new(model.dimensions), page).await
-    }
 }
 
 /// Runs a search where it holds up nobody.
@@ -121,13 +132,7 @@ impl VectorIndex for SqlVectorIndex {
         if entries.is_empty() {
             return Ok(());
         }
-        rows::change(&self.db, space, async move |change| {
-            for entry in entries {
-                change.put(model, entry).await?;
-            }
-            Ok(())
-        })
-        .await
+        rows::change(&self.db, space, Edit::Put(model, entries)).await
     }
 
     async fn replace_group(
@@ -137,38 +142,26 @@ impl VectorIndex for SqlVectorIndex {
         group: Uuid,
         entries: &[IndexEntry],
     ) -> Result<(), StoreUnavailable> {
-        rows::change(&self.db, space, async move |change| {
-            change.remove_group(group).await?;
-            for entry in entries {
-                change.put(model, &IndexEntry { group, ..entry.clone() }).await?;
-            }
-            Ok(())
-        })
-        .await
+        rows::change(&self.db, space, Edit::Group(model, group, entries)).await
     }
 
     async fn remove(&self, space: Space, ids: &[Uuid]) -> Result<(), StoreUnavailable> {
         if ids.is_empty() {
             return Ok(());
         }
-        rows::change(&self.db, space, async move |change| {
-            for id in ids {
-                change.remove(*id).await?;
-            }
-            Ok(())
-        })
-        .await
+        rows::change(&self.db, space, Edit::Remove(ids)).await
     }
 
     async fn search(&self, space: Space, query: &IndexQuery<'_>) -> Result<Vec<Hit>, StoreUnavailable> {
         let limit = query.limit.clamp(1, MAX_HITS);
-        let depth = (limit * DEPTH).max(LEAST);
+        let is_fused = query.near.is_some() && query.words.is_some();
+        let depth = if is_fused { (limit * DEPTH).max(LEAST) } else { limit };
         let head = rows::head(&self.db, space).await?;
         let group = query.group;
         let mut rankings: Vec<Vec<Uuid>> = Vec::new();
         let mut matrix = None;
         if let Some((model, near)) = query.near {
-            let loaded = self.vectors(space, head, model).await?;
+            let loaded = self.vectors.fresh(&self.db, &(space, model.clone()), head).await?;
             let is_short = group.is_some() || loaded.read(Matrix::len) <= SHORT;
             let (vectors, near) = (loaded.clone(), near.clone());
             let work = move || vectors.read(|matrix| matrix.nearest(near.values(), group, depth));
@@ -177,8 +170,7 @@ impl VectorIndex for SqlVectorIndex {
             matrix = Some(loaded);
         }
         if let Some(words) = query.words {
-            let page = async |since| rows::changed_texts(&self.db, space, since).await;
-            let loaded = self.words.fresh(&space, head, Words::default, page).await?;
+            let loaded = self.words.fresh(&self.db, &space, head).await?;
             let words = words[..words.floor_char_boundary(MAX_QUERY_BYTES)].to_owned();
             let work = move || loaded.read(|all| all.search(&words, group, depth));
             rankings.push(search(group.is_some(), work).await?);
@@ -216,14 +208,13 @@ impl VectorIndex for SqlVectorIndex {
     }
 
     async fn keep_only(&self, space: Space, model: &EmbeddingModel) -> Result<(), StoreUnavailable> {
-        rows::change(&self.db, space, async move |change| change.keep_only(model).await).await?;
-        let name = model.to_string();
-        self.vectors.forget(|(of, kept)| *of == space && *kept != name);
+        rows::change(&self.db, space, Edit::KeepOnly(model)).await?;
+        self.vectors.forget(|(of, other)| *of == space && other != model);
         Ok(())
     }
 
     async fn erase(&self, space: Space) -> Result<(), StoreUnavailable> {
-        rows::change(&self.db, space, async move |change| change.erase().await).await?;
+        rows::change(&self.db, space, Edit::Erase).await?;
         self.vectors.forget(|(of, _)| *of == space);
         self.words.forget(|of| *of == space);
         Ok(())

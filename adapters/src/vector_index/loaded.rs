@@ -9,11 +9,23 @@ use parking_lot::{Mutex, RwLock};
 use uuid::Uuid;
 
 use super::rows::{Changed, Head, PAGE, Since};
+use crate::sql::db::Db;
 
-/// A copy of a space.
-pub(super) trait Copy: Send + Sync + 'static {
+/// A copy of a space, or of a part of it.
+pub(super) trait SpaceCopy: Send + Sync + 'static {
+    /// What it is a copy of.
+    type Key: Hash + Eq + Clone + Send + Sync + std::fmt::Debug;
     /// What a row brings.
     type Content: Send;
+
+    fn empty(key: &Self::Key) -> Self;
+
+    /// The next rows that changed.
+    fn page(
+        db: &Db,
+        key: &Self::Key,
+        since: Since,
+    ) -> impl Future<Output = Result<Vec<Changed<Self::Content>>, StoreUnavailable>> + Send;
 
     /// Applies a row; one that was applied before does no harm.
     fn apply(&mut self, row: Changed<Self::Content>);
@@ -35,35 +47,34 @@ pub(super) struct Loaded<C> {
     bytes: Mutex<usize>,
 }
 
-impl<C: Copy> Loaded<C> {
+impl<C: SpaceCopy> Loaded<C> {
     pub(super) fn read<T>(&self, look: impl FnOnce(&C) -> T) -> T {
         look(&self.copy.read())
     }
 }
 
 #[derive(Debug)]
-pub(super) struct Copies<K: Hash + Eq, C> {
+pub(super) struct Copies<C: SpaceCopy> {
     max_bytes: usize,
-    copies: Mutex<LruCache<K, Arc<Loaded<C>>>>,
+    copies: Mutex<LruCache<C::Key, Arc<Loaded<C>>>>,
 }
 
-impl<K: Hash + Eq + Clone, C: Copy> Copies<K, C> {
+impl<C: SpaceCopy> Copies<C> {
     pub(super) fn new(max_bytes: usize) -> Self {
         Self { max_bytes, copies: Mutex::new(LruCache::unbounded()) }
     }
 
-    /// The copy of a space, up to date with `head`. `empty` makes a new one, `page` reads the next rows that changed.
+    /// The copy of a space, up to date with `head`.
     pub(super) async fn fresh(
         &self,
-        key: &K,
+        db: &Db,
+        key: &C::Key,
         head: Head,
-        empty: impl Fn() -> C,
-        page: impl AsyncFn(Since) -> Result<Vec<Changed<C::Content>>, StoreUnavailable>,
     ) -> Result<Arc<Loaded<C>>, StoreUnavailable> {
         let loaded = {
             let new = || {
                 Arc::new(Loaded {
-                    copy: RwLock::new(empty()),
+                    copy: RwLock::new(C::empty(key)),
                     refreshing: tokio::sync::Mutex::default(),
                     seen: Mutex::new(None),
                     bytes: Mutex::new(0),
@@ -86,12 +97,12 @@ impl<K: Hash + Eq + Clone, C: Copy> Copies<K, C> {
         match seen.filter(|seen| seen.epoch == head.epoch) {
             Some(seen) => since = Since { changed: seen.version, id: Uuid::max() },
             None => {
-                *loaded.copy.write() = empty();
+                *loaded.copy.write() = C::empty(key);
                 *loaded.seen.lock() = None;
             }
         }
         loop {
-            let rows = page(since).await?;
+            let rows = C::page(db, key, since).await?;
             let last = (rows.len() as i64) < PAGE;
             let mut copy = loaded.copy.write();
             for row in rows {
@@ -110,7 +121,7 @@ impl<K: Hash + Eq + Clone, C: Copy> Copies<K, C> {
     }
 
     /// Drops the copies used longest ago, but not this one.
-    fn make_room(&self, but: &K) {
+    fn make_room(&self, but: &C::Key) {
         let mut copies = self.copies.lock();
         let mut bytes: usize = copies.iter().map(|(_, loaded)| *loaded.bytes.lock()).sum();
         while bytes > self.max_bytes
@@ -123,9 +134,9 @@ impl<K: Hash + Eq + Clone, C: Copy> Copies<K, C> {
     }
 
     /// Drops all copies of which `is` says so.
-    pub(super) fn forget(&self, is: impl Fn(&K) -> bool) {
+    pub(super) fn forget(&self, is: impl Fn(&C::Key) -> bool) {
         let mut copies = self.copies.lock();
-        let keys: Vec<K> = copies.iter().map(|(key, _)| key.clone()).filter(|key| is(key)).collect();
+        let keys: Vec<C::Key> = copies.iter().map(|(key, _)| key.clone()).filter(|key| is(key)).collect();
         for key in keys {
             copies.pop(&key);
         }

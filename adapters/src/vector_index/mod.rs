@@ -17,5 +17,4 @@ mod rows;
 mod words;
 
 pub use index::SqlVectorIndex;
-#[cfg(feature = "testing")]
 pub use matrix::{Found, Matrix};

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::sql::db::{Db, Tx, limited, made, unavailable};
 use crate::sql::tenant::Of;
-use crate::sql::value::{SqlRow, Value};
+use crate::sql::value::{Dialect, SqlRow, Value};
 
 /// Rows read at a time when a space is loaded.
 pub(super) const PAGE: i64 = 2_000;
@@ -156,53 +156,85 @@ pub(super) async fn without_vector(
 }
 
 /// A transaction that changes a space.
-pub(super) struct Change {
+struct Change {
     tx: Tx,
-    db: Db,
+    dialect: Dialect,
     space: Space,
     head: Head,
 }
 
-/// Runs `work` in a transaction that raises the version of the space; others that change it wait.
-pub(super) async fn change(
-    db: &Db,
-    space: Space,
-    work: impl AsyncFnOnce(&mut Change) -> Result<(), sqlx::Error> + Send,
-) -> Result<(), StoreUnavailable> {
+/// What is changed in a space.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Edit<'a> {
+    Put(&'a EmbeddingModel, &'a [IndexEntry]),
+    /// Replaces all entries of a group.
+    Group(&'a EmbeddingModel, Uuid, &'a [IndexEntry]),
+    Remove(&'a [Uuid]),
+    /// Removes the vectors of all other models.
+    KeepOnly(&'a EmbeddingModel),
+    Erase,
+}
+
+/// Carries an edit out in a transaction that raises the version of the space; others that change it wait.
+pub(super) async fn change(db: &Db, space: Space, edit: Edit<'_>) -> Result<(), StoreUnavailable> {
     const RAISE: &str = "INSERT INTO index_spaces (client_id, collection, epoch, version) VALUES ($1, $2, 0, 1) \
         ON CONFLICT (client_id, collection) DO UPDATE SET version = index_spaces.version + 1 \
         RETURNING epoch, version";
-    let db = db.clone();
-    limited(WRITE_LIMIT, async move {
+    let work = async {
         let mut tx = db.begin().await?;
         let args = db.args(named(space))?;
         let rows = tx.query(RAISE.into_sql_str(), args).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let head = Head { epoch: row.int(0)?, version: row.int(1)? };
-        let mut change = Change { tx, db, space, head };
-        work(&mut change).await?;
+        let mut change = Change { tx, dialect: db.dialect(), space, head };
+        change.carry_out(edit).await?;
         if change.head.version % FORGOTTEN_EVERY == 0 {
             change.forget_removed().await?;
         }
         change.tx.commit().await
-    })
-    .await
+    };
+    limited(WRITE_LIMIT, work).await
 }
 
 impl Change {
+    async fn carry_out(&mut self, edit: Edit<'_>) -> Result<(), sqlx::Error> {
+        match edit {
+            Edit::Put(model, entries) => {
+                for entry in entries {
+                    self.put(model, entry, entry.group).await?;
+                }
+            }
+            Edit::Group(model, group, entries) => {
+                self.remove_group(group).await?;
+                for entry in entries {
+                    self.put(model, entry, group).await?;
+                }
+            }
+            Edit::Remove(ids) => {
+                for id in ids {
+                    self.remove(*id).await?;
+                }
+            }
+            Edit::KeepOnly(model) => self.keep_only(model).await?,
+            Edit::Erase => self.erase().await?,
+        }
+        Ok(())
+    }
+
     async fn run<'v>(
         &mut self,
         sql: &str,
         values: impl IntoIterator<Item = Value<'v>>,
     ) -> Result<(), sqlx::Error> {
-        let args = crate::sql::db::args(self.db.dialect(), named(self.space).into_iter().chain(values))?;
+        let args = crate::sql::db::args(self.dialect, named(self.space).into_iter().chain(values))?;
         self.tx.execute(made(sql), args).await.map(drop)
     }
 
-    pub(super) async fn put(
+    async fn put(
         &mut self,
         model: &EmbeddingModel,
         entry: &IndexEntry,
+        group: Uuid,
     ) -> Result<(), sqlx::Error> {
         // vectors of another text mean something else
         const FORGET: &str = "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id = $3 \
@@ -215,7 +247,7 @@ impl Change {
         let id = || Value::Uuid(entry.id);
         self.run(FORGET, [id(), Value::text(text)]).await?;
         let changed = Value::Int(self.head.version);
-        self.run(ENTRY, [id(), Value::Uuid(entry.group), Value::text(text), changed]).await?;
+        self.run(ENTRY, [id(), Value::Uuid(group), Value::text(text), changed]).await?;
         match &entry.vector {
             Some(vector) => self.vector(model, entry.id, vector).await,
             None => Ok(()),
@@ -235,7 +267,7 @@ impl Change {
         self.run(VECTOR, [model, Value::Uuid(id), Value::Blob(vector.to_bytes())]).await
     }
 
-    pub(super) async fn remove(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
+    async fn remove(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
         const VECTORS: &str =
             "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id = $3";
         const ENTRY: &str = "UPDATE index_entries SET removed = true, body = '', changed = $4 \
@@ -244,7 +276,7 @@ impl Change {
         self.run(ENTRY, [Value::Uuid(id), Value::Int(self.head.version)]).await
     }
 
-    pub(super) async fn remove_group(&mut self, group: Uuid) -> Result<(), sqlx::Error> {
+    async fn remove_group(&mut self, group: Uuid) -> Result<(), sqlx::Error> {
         const VECTORS: &str = "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id IN \
             (SELECT id FROM index_entries WHERE client_id = $1 AND collection = $2 AND owner = $3)";
         const ENTRIES: &str = "UPDATE index_entries SET removed = true, body = '', changed = $4 \
@@ -253,14 +285,14 @@ impl Change {
         self.run(ENTRIES, [Value::Uuid(group), Value::Int(self.head.version)]).await
     }
 
-    pub(super) async fn keep_only(&mut self, model: &EmbeddingModel) -> Result<(), sqlx::Error> {
+    async fn keep_only(&mut self, model: &EmbeddingModel) -> Result<(), sqlx::Error> {
         const OTHERS: &str =
             "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND model <> $3";
         self.run(OTHERS, [Value::Text(model.to_string().into())]).await?;
         self.forget_removed().await
     }
 
-    pub(super) async fn erase(&mut self) -> Result<(), sqlx::Error> {
+    async fn erase(&mut self) -> Result<(), sqlx::Error> {
         self.run("DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2", []).await?;
         self.run("DELETE FROM index_entries WHERE client_id = $1 AND collection = $2", []).await?;
         self.begin_anew().await

@@ -22,7 +22,7 @@ struct Text {
     group: Uuid,
     /// Number of words, repeated ones counted.
     length: u32,
-    /// The different words.
+    /// Its words, each once.
     words: Vec<u64>,
 }
 
@@ -172,8 +172,8 @@ mod tests {
         words.put(id(3), GROUP, "The MORNING");
         assert_eq!(words.search("morning, the", None, 10), [id(3), id(1), id(2)]);
         assert_eq!(words.search("evening", None, 10), [id(2)]);
-        assert_eq!(words.search("noon", None, 10), []);
-        assert_eq!(words.search("", None, 10), []);
+        assert_eq!(words.search("noon", None, 10), [] as [Uuid; 0]);
+        assert_eq!(words.search("", None, 10), [] as [Uuid; 0]);
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         let mut words = Words::default();
         words.put(id(1), GROUP, "an invoice of May");
         words.put(id(1), GROUP, "an offer");
-        assert_eq!(words.search("invoice", None, 10), []);
+        assert_eq!(words.search("invoice", None, 10), [] as [Uuid; 0]);
         assert_eq!(words.search("offer", None, 10), [id(1)]);
         words.remove(id(1));
         words.remove(id(1));

@@ -89,6 +89,7 @@ named!(
     CustomerId = "customer",
     KnowledgeBaseId = "knowledge base",
     DocumentId = "document",
+    MemoryId = "memory",
     ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery",

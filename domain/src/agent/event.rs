@@ -58,6 +58,16 @@ pub struct AgentTerms {
     /// How it looks passages up; `None` is the default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<Retrieval>,
+    /// What it remembers of customers; `None`: nothing, and it is told nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<AgentMemory>,
+}
+
+/// How an agent remembers customers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentMemory {
+    /// Most memories that it is told in a turn, 1 to 20.
+    pub limit: u16,
 }
 
 impl AgentTerms {

@@ -8,8 +8,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use event::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+pub use event::{AgentCreated, AgentDeployed, AgentEvent, AgentMemory, AgentTerms, AgentUpdated};
 pub use rules::{
-    Agent, AgentCommand, AgentPatch, AgentRefusal, DEFAULT_APOLOGY, MAX_FALLBACK, MAX_GREETING, MAX_NAME,
-    MAX_OUTPUT_TOKENS, MAX_SYSTEM_PROMPT, MAX_TEMPERATURE_PERMILLE, MAX_TOOLS,
+    Agent, AgentCommand, AgentPatch, AgentRefusal, DEFAULT_APOLOGY, MAX_FALLBACK, MAX_GREETING, MAX_MEMORIES,
+    MAX_NAME, MAX_OUTPUT_TOKENS, MAX_SYSTEM_PROMPT, MAX_TEMPERATURE_PERMILLE, MAX_TOOLS,
 };

@@ -1,6 +1,6 @@
 //! Commands and rules of an agent.
 
-use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentMemory, AgentTerms, AgentUpdated};
 use crate::aggregate::Aggregate;
 use crate::envelope::{Time, Version};
 use crate::ids::{AgentId, KnowledgeBaseId, ToolId};
@@ -20,6 +20,8 @@ pub const DEFAULT_APOLOGY: &str =
     "I am sorry, I cannot answer that just now. Please say it again in a moment.";
 /// Most tools one agent may have.
 pub const MAX_TOOLS: usize = 32;
+/// Most memories that an agent may be told in a turn.
+pub const MAX_MEMORIES: u16 = 20;
 /// Most fallback models one agent may have.
 pub const MAX_FALLBACK: usize = 5;
 /// The highest temperature, in thousandths.
@@ -54,6 +56,8 @@ pub struct AgentPatch {
     pub knowledge_bases: Option<Vec<KnowledgeBaseId>>,
     /// `Some(None)` goes back to the default.
     pub retrieval: Option<Option<Retrieval>>,
+    /// `Some(None)`: it remembers nothing any more.
+    pub memory: Option<Option<AgentMemory>>,
 }
 
 impl AgentPatch {
@@ -72,6 +76,7 @@ impl AgentPatch {
             fallback,
             knowledge_bases,
             retrieval,
+            memory,
         } = self.clone();
         AgentTerms {
             name: name.unwrap_or_else(|| terms.name.clone()),
@@ -87,6 +92,7 @@ impl AgentPatch {
             fallback: fallback.unwrap_or_else(|| terms.fallback.clone()),
             knowledge_bases: knowledge_bases.unwrap_or_else(|| terms.knowledge_bases.clone()),
             retrieval: retrieval.unwrap_or(terms.retrieval),
+            memory: memory.unwrap_or(terms.memory),
         }
     }
 }
@@ -201,6 +207,9 @@ fn check(terms: &AgentTerms) -> Result<(), AgentRefusal> {
             "retrieval",
             "needs a limit from 1 to 20, scores from 0 to 1 and a budget_ms from 10 to 5000",
         );
+    }
+    if terms.memory.is_some_and(|memory| !(1..=MAX_MEMORIES).contains(&memory.limit)) {
+        return fault("memory", "must have a limit from 1 to 20");
     }
     Ok(())
 }

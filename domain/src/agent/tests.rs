@@ -23,6 +23,7 @@ fn terms() -> AgentTerms {
         fallback: vec![],
         knowledge_bases: vec![],
         retrieval: None,
+        memory: None,
     }
 }
 
@@ -72,6 +73,7 @@ fn what_an_agent_cannot_be_is_refused_with_its_field() {
         ("voice_id", AgentTerms { voice_id: Some(String::new()), ..terms() }),
         ("fallback", AgentTerms { fallback: vec![model("m"); 6], ..terms() }),
         ("fallback", AgentTerms { fallback: vec![model("")], ..terms() }),
+        ("memory", AgentTerms { memory: Some(AgentMemory { limit: 0 }), ..terms() }),
     ] {
         let then = scenario::<Agent>().when(create(wrong));
         assert!(matches!(then.decision(), Err(AgentRefusal::Invalid(at, _)) if *at == field), "{field}");

@@ -93,6 +93,8 @@ pub enum Timer {
     Update,
     /// Nobody used the uploaded file in time.
     Unused,
+    /// The memory's time is over.
+    Expiry,
 }
 
 impl Timer {
@@ -106,13 +108,15 @@ impl Timer {
             Timer::Ivr => "ivr",
             Timer::Update => "update",
             Timer::Unused => "unused",
+            Timer::Expiry => "expiry",
         }
     }
 
     /// Reads a stored name; `None` for an unknown one.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        [Timer::Ring, Timer::MaxDuration, Timer::Farewell, Timer::Ivr, Timer::Update, Timer::Unused]
+        use Timer::{Expiry, Farewell, Ivr, MaxDuration, Ring, Unused, Update};
+        [Ring, MaxDuration, Farewell, Ivr, Update, Unused, Expiry]
             .into_iter()
             .find(|timer| timer.as_str() == name)
     }

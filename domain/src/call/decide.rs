@@ -295,7 +295,9 @@ impl Call {
             Timer::Ring if rings => EndReason::NoAnswer,
             Timer::MaxDuration if self.answered_at.is_some() => EndReason::MaxDuration,
             Timer::Farewell => return self.planned_hang_up(now).into_iter().collect(),
-            Timer::Ring | Timer::MaxDuration | Timer::Ivr | Timer::Update | Timer::Unused => return vec![],
+            Timer::Ring | Timer::MaxDuration | Timer::Ivr | Timer::Update | Timer::Unused | Timer::Expiry => {
+                return vec![];
+            }
         };
         if self.is_over() || self.hang_up.is_some() || self.foreign {
             return vec![];

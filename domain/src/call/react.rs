@@ -48,6 +48,8 @@ pub enum Work {
     DropDocument,
     /// For a deleted knowledge base: delete its documents.
     DropKnowledgeBase,
+    /// For a conversation that is over: remember what it showed of the customer.
+    Remember,
 }
 
 impl Work {
@@ -68,6 +70,7 @@ impl Work {
             Work::IngestDocument => "ingest_document",
             Work::DropDocument => "drop_document",
             Work::DropKnowledgeBase => "drop_knowledge_base",
+            Work::Remember => "remember",
         }
     }
 
@@ -94,6 +97,7 @@ impl Work {
             "ingest_document" => Some(Work::IngestDocument),
             "drop_document" => Some(Work::DropDocument),
             "drop_knowledge_base" => Some(Work::DropKnowledgeBase),
+            "remember" => Some(Work::Remember),
             _ => name.parse().ok().map(Work::Command),
         }
     }

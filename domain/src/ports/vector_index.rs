@@ -76,6 +76,16 @@ pub struct IndexQuery<'a> {
     pub limit: usize,
 }
 
+/// Queries are personal data.
+impl fmt::Debug for IndexQuery<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IndexQuery")
+            .field("group", &self.group)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Places in the results by vector and by words, from 1; `None` where it was not found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Ranks {

@@ -5,8 +5,9 @@ use crate::aggregate::Aggregate as _;
 use crate::call::terms::Direction;
 use crate::call::{Call, CallEvent};
 use crate::conversation::ConversationEvent;
-use crate::ids::{AgentId, CallId, ConversationId, DeliveryId, IvrSessionId};
+use crate::ids::{AgentId, CallId, ConversationId, CustomerId, DeliveryId, IvrSessionId};
 use crate::ivr::session::SessionEvent;
+use crate::memory::MemoryEvent;
 use crate::number::Route;
 use crate::webhook::delivery::DeliveryEvent;
 use crate::wire::DomainEvent as _;
@@ -111,6 +112,16 @@ pub fn leads(event_type: &str, schema: u16, payload: &[u8]) -> Leads {
             _ => Leads::Unsaid,
         },
         _ => Leads::Unsaid,
+    }
+}
+
+/// The customer that an event about a memory names; `None` for other events.
+#[must_use]
+pub fn named_customer(event_type: &str, schema: u16, payload: &[u8]) -> Option<CustomerId> {
+    match MemoryEvent::decode(event_type, schema, payload) {
+        Ok(MemoryEvent::Recorded(recorded)) => Some(recorded.customer),
+        Ok(MemoryEvent::Updated(updated)) => Some(updated.customer),
+        _ => None,
     }
 }
 

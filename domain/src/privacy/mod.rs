@@ -13,6 +13,7 @@ mod subject_rule;
 
 pub use context::{
     About, CUSTOMER_ENTRY, CUSTOMER_FIELDS, Leads, Side, about, customer, is_about_somebody, leads,
+    named_customer,
 };
 pub use subject::Subject;
 pub use subject_rule::{SubjectRule, mentioned, subject_rule};

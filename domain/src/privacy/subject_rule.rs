@@ -19,6 +19,8 @@ pub enum SubjectRule {
     User,
     /// The party it names, and the stream itself: erasing either erases it.
     OwnParty,
+    /// The customer that the event names by its id, and the stream itself: erasing either erases it.
+    NamedCustomer,
     /// The customer whom it names in the client's own words, and the stream itself: erasing either erases it.
     OwnCustomer,
 }
@@ -69,6 +71,8 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
             "external_id" => SubjectRule::OwnCustomer,
             _ => SubjectRule::Person,
         },
+
+        ("memory.recorded" | "memory.updated", "content") => SubjectRule::NamedCustomer,
 
         // a number, or anything else of the person
         ("hubspot_contact.property_changed", "value") => SubjectRule::OwnParty,

@@ -26,14 +26,18 @@ use domain::hubspot::{
     PrivacyDeleted, PropertyChanged,
 };
 use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, CustomerId, IvrSessionId, MenuId, NumberId, PrivacyJobId,
-    SubjectId, UserId,
+    AgentId, CallId, ClientId, ConversationId, CustomerId, IvrSessionId, MemoryId, MenuId, MessageId,
+    NumberId, PrivacyJobId, SubjectId, UserId,
 };
 use domain::ivr::reference::{
     MenuReferenceEvent, MenuReferenceNoted, MenuReferencesClosed, MenuReferencesReopened,
 };
 use domain::leg::{LegBound, LegEvent};
 use domain::login::{LoginEvent, LoginRefreshed, LoginRevoked, LoginStarted, RevokedFor};
+use domain::memory::{
+    MemoryConfirmed, MemoryEvent, MemoryExpired, MemoryForgotten, MemoryKind, MemoryRecorded, MemorySource,
+    MemorySuperseded, MemoryUpdated,
+};
 use domain::merkle::Hash;
 use domain::money::Money;
 use domain::number::{NumberAdded, NumberEvent, NumberRemoved, NumberRerouted, Route};
@@ -376,6 +380,44 @@ pub fn number() -> Vec<NumberEvent> {
         .into(),
         NumberRerouted { before: None, route: Route::IvrMenu { id: MenuId(id(2)) }, at: at(1) }.into(),
         NumberRemoved { at: at(2) }.into(),
+    ]
+}
+
+pub fn memory() -> Vec<MemoryEvent> {
+    let source = MemorySource::Conversation { id: ConversationId(id(41)) };
+    vec![
+        MemoryRecorded {
+            customer: CustomerId(id(30)),
+            content: "Prefers to be called in the morning.".to_owned().into(),
+            kind: MemoryKind::Preference,
+            source,
+            evidence: vec![MessageId(id(42))],
+            confidence_permille: 800,
+            expires_at: Some(at(60)),
+            supersedes: Some(MemoryId(id(43))),
+            at: at(0),
+        }
+        .into(),
+        MemoryConfirmed {
+            source: MemorySource::Call { id: CallId(id(1)) },
+            evidence: vec![MessageId(id(44))],
+            confidence_permille: 900,
+            at: at(1),
+        }
+        .into(),
+        MemoryUpdated {
+            customer: CustomerId(id(30)),
+            fields: vec!["kind".to_owned()],
+            content: "Prefers to be called in the morning.".to_owned().into(),
+            kind: MemoryKind::Note,
+            confidence_permille: 900,
+            expires_at: None,
+            at: at(2),
+        }
+        .into(),
+        MemorySuperseded { by: MemoryId(id(45)), at: at(3) }.into(),
+        MemoryForgotten { at: at(5) }.into(),
+        MemoryExpired { at: at(4) }.into(),
     ]
 }
 

@@ -61,6 +61,7 @@ pub fn agent() -> Vec<AgentEvent> {
         fallback: vec![ModelRef::new(Provider::OpenaiCompatible, "llama")],
         knowledge_bases: vec![],
         retrieval: None,
+        memory: None,
     };
     vec![
         AgentCreated { terms: terms("Reception"), origin: origin(), at: at(0) }.into(),

@@ -9,11 +9,12 @@ use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
     AccountId, AgentId, ApiKeyId, CallId, ClientId, CustomerId, DeliveryId, DocumentId, EndpointId, ExportId,
-    KnowledgeBaseId, LogId, LoginId, MenuId, NumberId, PrivacyJobId, ToolId, UploadId, UserId,
+    KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId, NumberId, PrivacyJobId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
 use domain::login::{LoginEvent, RevokedFor};
+use domain::memory::MemoryEvent;
 use domain::number::NumberEvent;
 use domain::origin::Origin;
 use domain::personal::Personal;
@@ -309,6 +310,15 @@ audited! {
         "kb_document.deleted", Deleted(e) => KB_DOCUMENT_DELETED:
             ended(json!({"knowledge_base_id": e.base.to_string()}));
     }
+    // what is remembered is not repeated here
+    MemoryEvent of MemoryId by anybody as |_| {
+        "memory.recorded", Recorded(e) => MEMORY_CREATED:
+            made(json!({"customer_id": e.customer.to_string(), "kind": e.kind.as_str(), "source": e.source.as_str()}));
+        "memory.updated", Updated(e) => MEMORY_UPDATED: made(json!({"fields": e.fields}));
+        "memory.superseded", Superseded(e) => MEMORY_SUPERSEDED: made(json!({"by": e.by.to_string()}));
+        "memory.forgotten", Forgotten(_) => MEMORY_DELETED: done();
+        "memory.expired", Expired(_) => MEMORY_EXPIRED: done();
+    }
     AgentEvent of AgentId by anybody as |_| {
         "agent.created", Created(e) => AGENT_CREATED: made(agent_terms(&e.terms));
         "agent.updated", Updated(e) => AGENT_UPDATED:
@@ -399,6 +409,7 @@ fn agent_terms(terms: &AgentTerms) -> Value {
         "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "fallback": terms.fallback,
         "knowledge_base_ids": terms.knowledge_bases.iter().map(KnowledgeBaseId::to_string).collect::<Vec<_>>(),
         "retrieval": terms.retrieval,
+        "memory": terms.memory,
     })
 }
 

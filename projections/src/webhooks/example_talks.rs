@@ -34,6 +34,7 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
         fallback: vec![],
         knowledge_bases: vec![],
         retrieval: None,
+        memory: None,
     };
     let origin = Origin::default();
     let second: AgentEvent = if name == "agent.updated" {

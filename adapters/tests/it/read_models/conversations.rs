@@ -131,6 +131,7 @@ async fn history(world: &World) {
         fallback: vec![],
         knowledge_bases: vec![],
         retrieval: None,
+        memory: None,
     };
     let origin = Origin::default;
     let created = AgentCreated { terms: terms.clone(), origin: origin(), at: at(1) };

@@ -11,6 +11,7 @@ import { Table } from '../../ui/table.js';
 import { say } from '../../ui/toast.js';
 import { Parties } from '../calls/parties.js';
 import { CustomerForm } from './form.js';
+import { Memories } from './memories.js';
 
 const SCREENS = { call: 'calls', conversation: 'conversations' };
 
@@ -35,6 +36,7 @@ export function Customer({ id }) {
       ['Created', moment(customer.created_at)],
       ['Changed', moment(customer.updated_at)],
     ]} /><//>
+    <${Memories} id=${id} writes=${writes} />
     <${Timeline} id=${id} version=${customer.version} />
     <div class="columns">
       ${writes && !customer.merged_into && html`<${Section} title="Change it"><${CustomerForm} key=${customer.version} customer=${customer} saved=${one.reload} /><//>`}

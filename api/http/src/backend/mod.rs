@@ -6,6 +6,7 @@ mod call_board;
 mod call_feed;
 mod carriers;
 mod clients;
+mod customer_lookup;
 mod directories;
 mod log_key;
 mod notes;
@@ -22,6 +23,7 @@ use actors::carrier::CarrierInbox;
 use actors::conversation::ConversationService;
 use actors::ivr::{IvrSessions, MenuLibrary};
 use actors::knowledge::Knowledge;
+use actors::memory::MemoryService;
 use actors::privacy::PrivacyDeps;
 use actors::sealer::Prover;
 use adapters::privacy::EncryptingEventStore;
@@ -40,6 +42,7 @@ pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource, ShownCalls}
 pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
 pub use carriers::{ClientCarriers, Through, hubspot_settings, llm_settings, secret_place, telnyx_settings};
 pub use clients::{Asker, DEFAULT_CLIENT, ShowKey, bootstrap, create_client, new_owner_key};
+pub use customer_lookup::ViewedCustomers;
 pub use directories::{Directories, Identity};
 pub use log_key::LogKey;
 pub use notes::Notes;
@@ -68,6 +71,8 @@ pub struct Backend {
     pub session_retention: Duration,
     /// The service that holds conversations.
     pub conversations: ConversationService,
+    /// Records and recalls what is known of customers.
+    pub memories: MemoryService,
     /// How often a stream that waits for a model sends a comment.
     pub keep_alive: Duration,
     /// Handles the carriers' webhooks.

@@ -13,6 +13,7 @@ mod history;
 pub mod ivr;
 pub mod knowledge;
 pub mod llm;
+pub mod memories;
 pub mod numbers;
 pub mod objects;
 mod paging;

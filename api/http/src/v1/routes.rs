@@ -10,14 +10,15 @@ use super::conversations::ConversationResource;
 use super::customers::CustomerResource;
 use super::ivr::{MenuResource, SessionResource};
 use super::knowledge::KnowledgeBaseResource;
+use super::memories::MemoryResource;
 use super::numbers::NumberResource;
 use super::recipe::Endpoint::{Events, List, One};
 use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, customers, ivr, knowledge, llm, numbers, objects,
-    privacy, tools, webhooks,
+    agents, analytics, audit, auth, calls, conversations, customers, ivr, knowledge, llm, memories, numbers,
+    objects, privacy, tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 
@@ -113,6 +114,11 @@ endpoints! {
     customers::merge::merge_customers,
     customers::merge::unmerge_customers,
     customers::timeline::list_customer_timeline,
+    memories::create::create_memory,
+    memories::list::list_customer_memories,
+    memories::context::get_customer_context,
+    memories::patch::patch_memory,
+    memories::delete::delete_memory,
     ivr::menus::create::create_ivr_menu,
     ivr::menus::patch::patch_ivr_menu,
     ivr::menus::delete::delete_ivr_menu,
@@ -184,6 +190,7 @@ resources! {
     SessionResource: [Events],
     NumberResource: [One, List, Events],
     CustomerResource: [One, Events],
+    MemoryResource: [One, Events],
     ToolResource: [One, List, Events],
     KnowledgeBaseResource: [Events],
     EndpointResource: [One, List, Events];

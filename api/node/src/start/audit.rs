@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actors::memory::MemoryService;
 use actors::privacy::{PrivacyDeps, PrivacyOptions};
 use actors::sealer::{HistoryHealth, SealOptions, SealerDeps};
 use adapters::keys::SqlIdempotency;
@@ -30,6 +31,7 @@ pub(super) fn start(
     config: &Config,
     stores: &Stores,
     actors: &CallActors,
+    memories: &MemoryService,
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
     appended: &CancellationToken,
@@ -67,6 +69,7 @@ pub(super) fn start(
         data: Arc::new(data),
         telephony: actors.carriers.clone(),
         objects: edges.objects.clone(),
+        index: Some(memories.index.clone()),
         operator: DEFAULT_CLIENT,
         deliveries: work.clone(),
         leases: work.clone(),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService};
 use actors::knowledge::Knowledge;
+use actors::memory::MemoryService;
 use adapters::llm::{Catalogue, Gateway};
 use adapters::tools::HttpTools;
 use anyhow::Context as _;
@@ -21,7 +22,7 @@ pub(super) fn start(
     config: &Config,
     stores: &Stores,
     directories: &Directories,
-    knowledge: &Knowledge,
+    (memories, knowledge): (&MemoryService, &Knowledge),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> anyhow::Result<ConversationService> {
@@ -36,6 +37,7 @@ pub(super) fn start(
         tools: Arc::new(HttpTools::new(edges.guard.clone()).context("cannot set up TLS")?),
         vault: edges.vault.clone(),
         knowledge: Some(knowledge.clone()),
+        memories: Some(memories.clone()),
     };
     let options = ConversationOptions {
         live: live(config),

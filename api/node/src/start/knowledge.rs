@@ -1,40 +1,20 @@
-//! Starts what knowledge bases need: embeddings, the index, and the reading of documents.
-
-use std::sync::Arc;
+//! What knowledge bases need: passages are looked up with the index and the models of memories, and documents are read.
 
 use actors::knowledge::{Knowledge, KnowledgeDeps, Places};
+use actors::memory::MemoryService;
 use actors::uploads::Uploads;
-use adapters::embeddings::{EmbeddingOptions, EmbeddingService, HASHED_MODEL};
-use adapters::vector_index::SqlVectorIndex;
-use anyhow::Context as _;
-use domain::ports::embeddings::{EmbeddingModel, EmbeddingProvider};
 
 use super::stores::Stores;
-use crate::config::{Config, EmbeddingsConfig};
-use crate::llms::ClientModels;
+use crate::config::Config;
 
-const MIB: usize = 1 << 20;
-/// Dimensions of vectors where the settings name none: enough for short texts, and cheap to keep.
-const DIMENSIONS: u16 = 768;
-const HASHED_DIMENSIONS: u16 = 512;
-
-/// What looks passages up. Fails when TLS cannot be set up.
-pub(super) fn knowledge(config: &Config, stores: &Stores) -> anyhow::Result<Knowledge> {
-    let (runtime, edges, settings) = (&stores.runtime, &stores.edges, &config.embeddings);
-    let accounts = Arc::new(ClientModels::new(runtime.clone(), edges.vault.clone(), config));
-    let options = EmbeddingOptions {
-        model: model(settings),
-        texts_per_minute: settings.texts_per_minute.get(),
-        cache_bytes: settings.cache_mib.saturating_mul(MIB),
-        timeout: settings.timeout,
-    };
-    let embeddings = EmbeddingService::new(options, accounts, edges.guard.clone(), runtime.clock.clone());
-    Ok(Knowledge {
-        runtime: runtime.clone(),
-        index: Arc::new(SqlVectorIndex::new(&stores.views, settings.index_mib.get().saturating_mul(MIB))),
-        embeddings: Arc::new(embeddings.context("cannot set up TLS")?),
+/// What looks passages up.
+pub(super) fn knowledge(stores: &Stores, memories: &MemoryService) -> Knowledge {
+    Knowledge {
+        runtime: stores.runtime.clone(),
+        index: memories.index.clone(),
+        embeddings: memories.embeddings.clone(),
         catalogue: stores.views.clone(),
-    })
+    }
 }
 
 /// What reads and embeds documents.
@@ -50,18 +30,4 @@ pub(super) fn deps(
         uploads: uploads.clone(),
         places: Places::new(config.documents.concurrency.get()),
     }
-}
-
-/// The model that the settings choose.
-fn model(settings: &EmbeddingsConfig) -> EmbeddingModel {
-    let (usual, dimensions) = match settings.provider {
-        EmbeddingProvider::Hashed => (HASHED_MODEL, HASHED_DIMENSIONS),
-        EmbeddingProvider::Google => ("gemini-embedding-001", DIMENSIONS),
-        EmbeddingProvider::Openai | EmbeddingProvider::OpenaiCompatible => {
-            ("text-embedding-3-small", DIMENSIONS)
-        }
-    };
-    let name = settings.model.as_deref().unwrap_or(usual);
-    let dimensions = settings.dimensions.map_or(dimensions, |dimensions| dimensions.0);
-    EmbeddingModel::new(settings.provider, name, dimensions)
 }

@@ -5,6 +5,7 @@ mod calls;
 mod conversations;
 mod directories;
 mod knowledge;
+mod memories;
 mod node;
 mod outbox;
 mod serve;

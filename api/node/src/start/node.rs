@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::{Started, serve, take_address};
 use super::stores::Stores;
-use super::{audit, calls, conversations, directories, knowledge, outbox, serve, stores};
+use super::{audit, calls, conversations, directories, knowledge, memories, outbox, serve, stores};
 use crate::config::Config;
 use crate::edges::Edges;
 use crate::files::{embedded_files, settle_all};
@@ -68,13 +68,16 @@ impl Node {
         let stores = stores::check(config, edges, show).await?;
         let loaded = directories::load(config, &stores, &mut tasks, &stop).await?;
         let actors = calls::start(config, &stores, &loaded.directories, &mut tasks, &stop);
-        let passages = knowledge::knowledge(config, &stores)?;
+        let memories = memories::start(config, &stores, &mut tasks, &stop)?;
+        let passages = knowledge::knowledge(&stores, &memories);
+        let known = (&memories, &passages);
         let conversations =
-            conversations::start(config, &stores, &loaded.directories, &passages, &mut tasks, &stop)?;
+            conversations::start(config, &stores, &loaded.directories, known, &mut tasks, &stop)?;
         let uploads = stores.uploads().await?;
-        let documents = (&uploads, knowledge::deps(config, &stores, &passages, &uploads));
-        let webhooks = outbox::start(config, &stores, &actors, &conversations, documents, &mut tasks, &stop);
-        let audit = audit::start(config, &stores, &actors, &mut tasks, &stop, &appended);
+        let documents = knowledge::deps(config, &stores, &passages, &uploads);
+        let used = (&conversations, &memories, &uploads, documents);
+        let webhooks = outbox::start(config, &stores, &actors, used, &mut tasks, &stop);
+        let audit = audit::start(config, &stores, &actors, &memories, &mut tasks, &stop, &appended);
         let failed = watch_stores(config, &stores, &mut tasks, &stop).await?;
         let idempotency = serve::idempotency(&stores, &mut tasks, &stop, &appended).await?;
 
@@ -91,6 +94,7 @@ impl Node {
             actors,
             conversations: talks,
             knowledge: passages,
+            memories,
             webhooks,
             privacy,
             uploads,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actors::Runtime;
 use actors::conversation::{ConversationService, Voice};
 use actors::knowledge::KnowledgeDeps;
+use actors::memory::MemoryService;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
 use actors::uploads::Uploads;
 use actors::webhooks::{DeliveryDeps, DeliverySender, WebhookOptions};
@@ -24,8 +25,12 @@ pub(super) fn start(
     config: &Config,
     stores: &Stores,
     actors: &CallActors,
-    conversations: &ConversationService,
-    (uploads, knowledge): (&Uploads, KnowledgeDeps),
+    (conversations, memories, uploads, knowledge): (
+        &ConversationService,
+        &MemoryService,
+        &Uploads,
+        KnowledgeDeps,
+    ),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> Webhooks {
@@ -44,6 +49,7 @@ pub(super) fn start(
         }),
         knowledge: Some(knowledge),
         uploads: uploads.clone(),
+        memories: Some(memories.clone()),
         store: work.clone(),
         leases: work.clone(),
     };

@@ -9,6 +9,7 @@ use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpServer, web};
 use actors::conversation::ConversationService;
 use actors::knowledge::Knowledge;
+use actors::memory::MemoryService;
 use actors::privacy::PrivacyDeps;
 use actors::sealer::{HistoryHealth, Prover};
 use actors::uploads::Uploads;
@@ -59,6 +60,7 @@ pub(super) struct Started {
     pub(super) actors: CallActors,
     pub(super) conversations: ConversationService,
     pub(super) knowledge: Knowledge,
+    pub(super) memories: MemoryService,
     pub(super) webhooks: Webhooks,
     pub(super) privacy: PrivacyDeps,
     pub(super) uploads: Uploads,
@@ -72,11 +74,13 @@ pub(super) async fn backend(
     started: Started,
     stop: &CancellationToken,
 ) -> anyhow::Result<Backend> {
-    let Started { loaded, actors, conversations, knowledge, webhooks, privacy, uploads, progress } = started;
+    let Started { loaded, actors, conversations, knowledge, memories, webhooks, privacy, uploads, progress } =
+        started;
     let shown_calls = ShownCalls { views: stores.views.clone(), progress: progress.clone() };
     Ok(Backend {
         calls: actors.calls,
         conversations,
+        memories,
         keep_alive: config.conversations.keep_alive.max(SHORTEST_KEEP_ALIVE),
         inbox: actors.inbox,
         views: stores.views.clone(),

@@ -1,5 +1,6 @@
 //! Parts of agent requests and their checks.
 
+use domain::agent::AgentMemory;
 use domain::ids::{ClientId, KnowledgeBaseId, ToolId};
 use domain::knowledge::{MAX_AGENT_BASES, Retrieval};
 use domain::model::{ModelRef, Provider};
@@ -130,6 +131,28 @@ pub(super) async fn knowledge_bases(
         }
     }
     Ok(given.iter().map(|id| id.0).collect())
+}
+
+/// How an agent remembers customers.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AgentMemorySettings)]
+pub(crate) struct MemoryBody {
+    /// Whether it remembers what conversations show of customers, and is told what is known of them.
+    enabled: bool,
+    /// Most memories that it is told in a turn: 1 to 20; 5, if left out.
+    #[schema(minimum = 1, maximum = 20)]
+    limit: Option<u16>,
+}
+
+/// Memories that an agent is told where the request does not say how many.
+const MEMORIES: u16 = 5;
+
+impl MemoryBody {
+    /// The agent's settings; `None` if it remembers nothing.
+    pub(super) fn settings(self) -> Option<AgentMemory> {
+        self.enabled.then(|| AgentMemory { limit: self.limit.unwrap_or(MEMORIES) })
+    }
 }
 
 /// Converts a temperature to thousandths; notes a fault unless it is from 0 to 2.

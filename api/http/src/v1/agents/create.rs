@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::super::resource;
 use super::body::{
-    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature,
-    tools,
+    ContentBody, MemoryBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval,
+    temperature, tools,
 };
 use super::resource::AgentResource;
 use crate::auth::Caller;
@@ -72,6 +72,8 @@ pub(crate) struct NewAgent {
     knowledge_base_ids: Vec<EdgeId<KnowledgeBaseId>>,
     /// How it looks passages up.
     retrieval: Option<RetrievalBody>,
+    /// Whether it remembers customers, and is told what is known of them; not, if left out.
+    memory: Option<MemoryBody>,
 }
 
 /// Create a new agent.
@@ -114,6 +116,7 @@ pub(crate) async fn create_agent(
         fallback: new.fallback.into_iter().map(Into::into).collect(),
         knowledge_bases,
         retrieval,
+        memory: new.memory.and_then(MemoryBody::settings),
     };
     let created = AgentCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
     let create = AgentCommand::Create(Box::new(created));

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::super::resource::change;
 use super::body::{
-    ContentBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval, temperature,
-    tools,
+    ContentBody, MemoryBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval,
+    temperature, tools,
 };
 use super::resource::AgentResource;
 use crate::auth::Caller;
@@ -77,6 +77,10 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<RetrievalBody>)]
     retrieval: Option<Option<RetrievalBody>>,
+    /// Whether it remembers customers; `null`: not.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<MemoryBody>)]
+    memory: Option<Option<MemoryBody>>,
 }
 
 /// Change fields of an agent.
@@ -135,6 +139,7 @@ pub(crate) async fn patch_agent(
         fallback: wanted.fallback.map(|models| models.into_iter().map(Into::into).collect()),
         knowledge_bases,
         retrieval,
+        memory: wanted.memory.map(|memory| memory.and_then(MemoryBody::settings)),
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = AgentCommand::Update { patch, origin, now };

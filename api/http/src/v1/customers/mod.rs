@@ -34,7 +34,11 @@ async fn shown(
 }
 
 /// The customer that this one has become by merges, or the customer itself. Answers 404 when there is none.
-async fn stands_for(backend: &Backend, client: ClientId, id: CustomerId) -> Result<CustomerView, ApiError> {
+pub(super) async fn stands_for(
+    backend: &Backend,
+    client: ClientId,
+    id: CustomerId,
+) -> Result<CustomerView, ApiError> {
     let mut id = id;
     for _ in 0..HOPS {
         let view = shown(backend, client, id).await?.ok_or_else(|| ApiError::not_found("customer"))?;
