@@ -1,6 +1,7 @@
 //! Knowledge bases: documents are uploaded or fetched, read, found, replaced and removed; agents answer from them.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -80,34 +81,45 @@ async fn search(api: &Api, base: &str, query: &str) -> Result<Vec<Value>> {
 
 /// A PDF with a page of plain text for each of these.
 fn pdf(pages: &[String], more_trailer: &str) -> Vec<u8> {
-    let kids: Vec<_> = (0..pages.len()).map(|n| format!("{} 0 R", 4 + 2 * n)).collect();
-    let mut objects = vec![
-        "<</Type/Catalog/Pages 2 0 R>>".to_owned(),
-        format!("<</Type/Pages/Kids[{}]/Count {}>>", kids.join(" "), pages.len()),
-        "<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>".to_owned(),
-    ];
-    for (n, page) in pages.iter().enumerate() {
+    let drawn = pages.iter().map(|page| {
         let lines: String = page.lines().map(|line| format!("({line}) Tj 0 -14 Td ")).collect();
-        let drawn = format!("BT /F1 11 Tf 50 780 Td {lines}ET");
-        objects.push(format!(
+        (String::new(), format!("BT /F1 11 Tf 50 780 Td {lines}ET").into_bytes())
+    });
+    pdf_of(drawn.collect(), more_trailer)
+}
+
+/// A PDF with a page for each of these contents: what stands in its dictionary beside the length, and its bytes.
+fn pdf_of(contents: Vec<(String, Vec<u8>)>, more_trailer: &str) -> Vec<u8> {
+    let kids: Vec<_> = (0..contents.len()).map(|n| format!("{} 0 R", 4 + 2 * n)).collect();
+    let mut objects = vec![
+        b"<</Type/Catalog/Pages 2 0 R>>".to_vec(),
+        format!("<</Type/Pages/Kids[{}]/Count {}>>", kids.join(" "), kids.len()).into_bytes(),
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>".to_vec(),
+    ];
+    for (n, (dictionary, content)) in contents.into_iter().enumerate() {
+        let page = format!(
             "<</Type/Page/Parent 2 0 R/MediaBox[0 0 595 842]/Resources<</Font<</F1 3 0 R>>>>/Contents {} 0 R>>",
             5 + 2 * n
-        ));
-        objects.push(format!("<</Length {}>>stream\n{drawn}\nendstream", drawn.len()));
+        );
+        objects.push(page.into_bytes());
+        let head = format!("<</Length {}{dictionary}>>stream\n", content.len());
+        objects.push([head.as_bytes(), &content, b"\nendstream"].concat());
     }
-    let (mut file, mut places) = ("%PDF-1.5\n".to_owned(), Vec::new());
+    let (mut file, mut places) = (b"%PDF-1.5\n".to_vec(), Vec::new());
     for (n, object) in objects.iter().enumerate() {
         places.push(file.len());
-        let _ = write!(file, "{} 0 obj\n{object}\nendobj\n", n + 1);
+        file.extend(format!("{} 0 obj\n", n + 1).bytes());
+        file.extend(object);
+        file.extend(b"\nendobj\n");
     }
-    let table = file.len();
-    let _ = write!(file, "xref\n0 {}\n0000000000 65535 f \n", objects.len() + 1);
+    let (table, size) = (file.len(), objects.len() + 1);
+    let mut end = format!("xref\n0 {size}\n0000000000 65535 f \n");
     for place in places {
-        let _ = write!(file, "{place:010} 00000 n \n");
+        let _ = write!(end, "{place:010} 00000 n \n");
     }
-    let size = objects.len() + 1;
-    let _ = write!(file, "trailer\n<</Size {size}/Root 1 0 R{more_trailer}>>\nstartxref\n{table}\n%%EOF\n");
-    file.into_bytes()
+    let _ = write!(end, "trailer\n<</Size {size}/Root 1 0 R{more_trailer}>>\nstartxref\n{table}\n%%EOF\n");
+    file.extend(end.bytes());
+    file
 }
 
 fn files_in(folder: &std::path::Path) -> usize {
@@ -210,6 +222,27 @@ async fn every_format_is_read_and_what_cannot_be_read_says_why() -> Result<()> {
         assert_eq!(again.status, 202, "{}", again.body);
         assert_eq!(text(&settled(api, &document).await?, "failure"), failure);
     }
+    node.server.terminate()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_unpacks_to_more_than_the_readers_memory_fails_alone() -> Result<()> {
+    let node = Node::start(&[("DOCUMENTS_MEMORY_MIB", "256")])?;
+    let (api, base) = (&node.api, node.base("Bombs").await?);
+    let good = add(api, &base, "application/pdf", "Small", pdf(&["Tea costs two euros.".to_owned()], "")).await?;
+    assert_eq!(text(&settled(api, &good).await?, "status"), "ready");
+
+    let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    for _ in 0..320 {
+        packer.write_all(&[b' '; 1 << 20])?;
+    }
+    let bomb = pdf_of(vec![("/Filter/FlateDecode".to_owned(), packer.finish()?)], "");
+    assert!(bomb.len() < 1 << 20, "{}", bomb.len());
+    let document = add(api, &base, "application/pdf", "Bomb", bomb).await?;
+    let failed = settled(api, &document).await?;
+    assert_eq!((text(&failed, "status"), text(&failed, "failure")), ("failed", "too_much_work"), "{failed}");
+    assert!(!search(api, &base, "tea").await?.is_empty());
     node.server.terminate()?;
     Ok(())
 }

@@ -92,6 +92,8 @@ impl ChildParser {
             .arg(format!("--memory={}", self.limits.memory))
             .arg(format!("--seconds={seconds}"))
             .env_clear()
+            // mimalloc would reserve 1 GiB before the child can set its limit, and serve it memory from there beyond any limit
+            .env("MIMALLOC_ARENA_RESERVE", "0")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -299,7 +299,7 @@ audited! {
         "kb.created", Created(e) => KB_CREATED: made(base_terms(&e.terms));
         "kb.updated", Updated(e) => KB_UPDATED:
             changed(base_terms(&e.before), base_terms(&e.after));
-        "kb.deleted", Deleted(e) => KB_DELETED: done();
+        "kb.deleted", Deleted(_) => KB_DELETED: done();
     }
     DocumentEvent of DocumentId by asked_for as |_| {
         "kb_document.ingested", Ingested(e) => KB_DOCUMENT_INGESTED: made(json!({
