@@ -230,7 +230,8 @@ async fn every_format_is_read_and_what_cannot_be_read_says_why() -> Result<()> {
 async fn a_file_that_unpacks_to_more_than_the_readers_memory_fails_alone() -> Result<()> {
     let node = Node::start(&[("DOCUMENTS_MEMORY_MIB", "256")])?;
     let (api, base) = (&node.api, node.base("Bombs").await?);
-    let good = add(api, &base, "application/pdf", "Small", pdf(&["Tea costs two euros.".to_owned()], "")).await?;
+    let good =
+        add(api, &base, "application/pdf", "Small", pdf(&["Tea costs two euros.".to_owned()], "")).await?;
     assert_eq!(text(&settled(api, &good).await?, "status"), "ready");
 
     let mut packer = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());

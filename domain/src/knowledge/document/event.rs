@@ -62,7 +62,7 @@ pub enum DocumentFault {
     Damaged,
     /// Reading it took more time or memory than a document may take.
     TooMuchWork,
-    /// The address leads to a private network, or is none of HTTP.
+    /// The address leads to a private network, or is none of HTTPS.
     Unreachable,
     /// The server has no such document, or refuses it.
     NotServed,
