@@ -73,6 +73,9 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
         },
 
         ("memory.recorded" | "memory.updated", "content") => SubjectRule::NamedCustomer,
+        // no person is known: they are the document's own
+        ("kb_document.ingested", "title" | "url") => SubjectRule::Person,
+        ("kb_document.parsed", "sha256" | "key") => SubjectRule::Person,
 
         // a number, or anything else of the person
         ("hubspot_contact.property_changed", "value") => SubjectRule::OwnParty,
