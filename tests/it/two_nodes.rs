@@ -252,8 +252,9 @@ pub async fn answers(carrier: &FakeTelnyx, node: &Member, limit: Duration) -> Re
     .with_context(|| {
         let (ledger, legs) = (carrier.ledger(), placed.iter().map(|handle| &*handle.leg_id));
         let told = |leg| ledger.commands.iter().filter(move |made| made.leg_id.as_deref() == Some(leg));
-        let legs: Vec<_> =
-            legs.map(|leg| (ledger.events_of(leg).collect::<Vec<_>>(), told(leg).collect::<Vec<_>>())).collect();
+        let legs: Vec<_> = legs
+            .map(|leg| (ledger.events_of(leg).collect::<Vec<_>>(), told(leg).collect::<Vec<_>>()))
+            .collect();
         format!("what the carrier sent and was told: {legs:#?}")
     })
 }

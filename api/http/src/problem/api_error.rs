@@ -414,7 +414,8 @@ mod tests {
 
     #[test]
     fn a_node_without_its_stores_keeps_no_connection_and_an_overloaded_one_does() {
-        let closes = |error: ApiError| error.error_response().head().connection_type() == ConnectionType::Close;
+        let closes =
+            |error: ApiError| error.error_response().head().connection_type() == ConnectionType::Close;
         assert!(closes(ApiError::unavailable(std::io::Error::other("away"))));
         // a new connection each would be more work, not less
         assert!(!closes(ApiError::overloaded(Duration::from_secs(1))));
