@@ -2,6 +2,7 @@
 //! the other goes on.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -55,12 +56,25 @@ struct Pair {
 
 impl Member {
     pub async fn start(port: u16, url: &str, log: &str, carrier: &FakeTelnyx) -> Result<Self> {
+        Self::start_as(port, url, log, carrier, &[], None).await
+    }
+
+    /// With further settings, and as another binary than the one under test.
+    pub async fn start_as(
+        port: u16,
+        url: &str,
+        log: &str,
+        carrier: &FakeTelnyx,
+        settings: &[(&str, &str)],
+        program: Option<PathBuf>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{port}");
         let options =
             ServerOptions::postgres(folder.path(), url).set("EVENT_STORE", log).set("BIND", &address);
         let options = options.set("MASTER_KEY", MASTER_KEY).set("HTTP_DRAIN_MS", DRAIN_MS);
-        let node = Node::start(with_carrier(options, carrier))?;
+        let options = settings.iter().fold(options, |options, (name, value)| options.set(name, value));
+        let node = Node::start(ServerOptions { program, ..with_carrier(options, carrier) })?;
         let api = Api::new(&format!("http://{address}"))?;
         let mut member = Self { node, api, name: String::new(), _folder: folder };
         member.name = member.introduce().await?;
