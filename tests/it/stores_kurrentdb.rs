@@ -69,15 +69,20 @@ fn copy_stores(from: &Path, to: &Path, names: &[&str]) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_restored_with_the_keys_of_its_moment_goes_on_and_the_rest_is_made_again() -> Result<()> {
+async fn a_database_restored_with_the_keys_and_seals_of_its_moment_goes_on_and_the_rest_is_made_again()
+-> Result<()> {
     let site = Site::start().await?;
     let records = site.add(0..5).await?;
     let kept = tempfile::tempdir()?;
-    copy_stores(site.folder.path(), kept.path(), &["keys"])?;
+    copy_stores(site.folder.path(), kept.path(), &["keys.db", "events.seals.db"])?;
     site.add(5..10).await?;
+    println!(
+        "{:?}",
+        std::fs::read_dir(site.folder.path())?.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
+    );
 
     site.server.restore(records);
-    copy_stores(kept.path(), site.folder.path(), &["keys"])?;
+    copy_stores(kept.path(), site.folder.path(), &["keys.db", "events.seals.db"])?;
     // views, work and the replica of the log are still those of later
     site.shows(5).await
 }

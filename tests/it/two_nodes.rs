@@ -74,7 +74,7 @@ impl Member {
             ServerOptions::postgres(folder.path(), url).set("EVENT_STORE", log).set("BIND", &address);
         let options = options.set("MASTER_KEY", MASTER_KEY).set("HTTP_DRAIN_MS", DRAIN_MS);
         let options = settings.iter().fold(options, |options, (name, value)| options.set(name, value));
-        let node = Node::start(ServerOptions { program, ..with_carrier(options, carrier) })?;
+        let node = Node::start(with_carrier(options, carrier).program(program))?;
         let api = Api::new(&format!("http://{address}"))?;
         let mut member = Self { node, api, name: String::new(), _folder: folder };
         member.name = member.introduce().await?;

@@ -38,12 +38,15 @@ const LINES: [&str; 4] = ["What are your hours?", "And on Sunday?", "Is there pa
 const THINKS: Duration = Duration::from_millis(400);
 /// New turns of one caller begin about so far apart, times the number of calls over 50: 50 turns a second at most.
 const LISTENS: Duration = Duration::from_secs(1);
-/// A turn that a node could not finish waits for the next node no longer than this.
-const TAKEN_OVER: Duration = Duration::from_secs(2);
+/// A turn waits no longer than this beside what the model takes, also while nodes are replaced: of release builds as
+/// `tests/upgrade` runs them, and of unoptimised ones beside other tests, where callers are still answered before they
+/// lose patience.
+const WAITS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(12)];
 
-/// Calls at a time.
-fn calls_at_once() -> Result<usize> {
-    std::env::var("UPGRADE_CALLS").map_or(Ok(40), |calls| Ok(calls.parse()?))
+/// Calls at a time, and how long their turns may wait.
+fn calls_at_once() -> Result<(usize, Duration)> {
+    let [optimised, unoptimised] = WAITS;
+    std::env::var("UPGRADE_CALLS").map_or(Ok((40, unoptimised)), |calls| Ok((calls.parse()?, optimised)))
 }
 
 /// One caller: listens, says a line, listens to the answer, and so on.
@@ -107,7 +110,7 @@ fn percentile(sorted: &[Duration], of_100: usize) -> Duration {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_upgrade_under_live_calls_loses_no_call_and_no_turn() -> Result<()> {
-    let at_once = calls_at_once()?;
+    let (at_once, waits) = calls_at_once()?;
     let pause = LISTENS.mul_f64((at_once as f64 / 50.0).max(1.0));
     let before: Option<PathBuf> = std::env::var_os("UPGRADE_FROM").map(Into::into);
     let cluster = tokio::task::block_in_place(Cluster::start);
@@ -144,7 +147,8 @@ async fn an_upgrade_under_live_calls_loses_no_call_and_no_turn() -> Result<()> {
                     let (from, lived) = (SystemClock.now(), live(&balanced).await?);
                     ensure!(tokio::task::block_in_place(|| member.node.terminate())?.success());
                     // upgraded, rolled back, upgraded again
-                    member.node.options.program = before.clone().filter(|_| round % 2 == 1);
+                    let program = before.clone().filter(|_| round % 2 == 1);
+                    member.node.options = member.node.options.clone().program(program);
                     member.resume().await?;
                     let (until, lives) = (SystemClock.now(), live(&balanced).await?);
                     println!("round {round}, node {n}: {lived} live calls before, {lives} after");
@@ -174,7 +178,12 @@ async fn an_upgrade_under_live_calls_loses_no_call_and_no_turn() -> Result<()> {
     let unheard = |call: &&CallRecord| {
         call.spoken.len() != 1 + LINES.len() || call.spoken.iter().any(|text| text == DEFAULT_APOLOGY)
     };
-    let lost: Vec<_> = ledger.calls.iter().filter(unheard).map(|call| (&call.spoken, &call.unmet)).collect();
+    let lost: Vec<_> = ledger
+        .calls
+        .iter()
+        .filter(unheard)
+        .map(|call| (call.started_at, call.ended_at, call.hangup_cause, &call.spoken))
+        .collect();
     let mut all = turns(&ledger);
     let mut pending: Vec<Duration> = all
         .iter()
@@ -197,6 +206,6 @@ async fn an_upgrade_under_live_calls_loses_no_call_and_no_turn() -> Result<()> {
         pending.last().context("a pending turn")?,
     );
     ensure!(lost.is_empty(), "turns were lost: {:?}", &lost[..lost.len().min(3)]);
-    ensure!(percentile(&pending, 99) <= THINKS + TAKEN_OVER, "pending turns waited too long");
+    ensure!(percentile(&pending, 99) <= THINKS + waits, "pending turns waited too long");
     Ok(())
 }

@@ -20,8 +20,7 @@ pub struct ServerOptions {
     /// Variables under their own names.
     environment: BTreeMap<String, String>,
     patience: Duration,
-    /// Another binary than the one under test.
-    pub program: Option<PathBuf>,
+    program: Option<PathBuf>,
 }
 
 impl ServerOptions {
@@ -69,6 +68,12 @@ impl ServerOptions {
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.insert(name.to_owned(), value.to_owned());
         self
+    }
+
+    /// Started from another binary than the one under test; `None` for that one.
+    #[must_use]
+    pub fn program(self, program: Option<PathBuf>) -> Self {
+        Self { program, ..self }
     }
 
     #[must_use]

@@ -77,7 +77,6 @@ impl Voice {
         }
         let spoken: Vec<Uuid> = state.window().map(|one| one.id.0).collect();
         let heard = self.heard(call_id, state.line(), &spoken).await?;
-        let asks = heard.iter().any(|said| said.role == MessageRole::User && said.kind == MessageKind::Text);
         if !heard.is_empty() {
             self.tell(conversation, ConversationCommand::Note(heard), &context).await?;
         }
@@ -87,7 +86,13 @@ impl Voice {
                 .tell(conversation, ConversationCommand::End { reason: EndedFor::Call, now }, &context)
                 .await;
         }
-        if asks { self.answer(conversation, &context).await } else { Ok(()) }
+        // not by what was just heard: a node that stopped may have noted it, and begun no turn
+        let asks = self.conversations.look(conversation, |state| state.awaits_turn()).await;
+        if asks.map_err(ConversationError::from)? {
+            self.answer(conversation, &context).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn tell(

@@ -135,6 +135,16 @@ impl Conversation {
         }
     }
 
+    /// Whether somebody said something that no turn, under way or over, was begun for.
+    #[must_use]
+    pub fn awaits_turn(&self) -> bool {
+        let said = |one: &&Remembered| one.role == MessageRole::User && one.kind == MessageKind::Text;
+        let newest = self.window.iter().filter(said).map(|one| one.seq).max();
+        let turn = self.turn.as_ref().map(|open| open.id).or(self.last_turn.map(|(turn, _)| turn));
+        let begun = self.window.iter().find(|one| Some(one.id) == turn).map(|one| one.seq);
+        newest > begun
+    }
+
     /// Whether the turn is the last one, was abandoned by its node, and may be begun again: it called no tool, which
     /// would be called twice, and was not abandoned too often.
     #[must_use]

@@ -332,6 +332,23 @@ fn a_caller_who_waits_is_known_to_the_failure_unless_they_speak_on() {
 }
 
 #[test]
+fn what_was_said_awaits_a_turn_until_one_was_begun_for_it() {
+    let awaits = |told: Vec<ConversationCommand>| {
+        scenario::<Conversation>().after([vec![start(Channel::Voice)], told].concat()).state().awaits_turn()
+    };
+    let note = |n: u128| ConversationCommand::Note(vec![user(n, "hello")]);
+    assert!(!awaits(vec![]));
+    assert!(awaits(vec![note(1)]));
+    let asked = || asked(None, "node-1", None, 1);
+    assert!(!awaits(vec![note(1), asked()]), "it is under way");
+    assert!(awaits(vec![note(1), asked(), note(2)]), "the turn is for what came before");
+    for over in [complete(1, "yes"), fail(1)] {
+        assert!(!awaits(vec![note(1), asked(), over.clone()]));
+        assert!(awaits(vec![note(1), asked(), over, note(2)]));
+    }
+}
+
+#[test]
 fn a_turn_whose_node_stopped_is_resumable_unless_it_called_a_tool_or_was_abandoned_too_often() {
     let abandon = |turn| ConversationCommand::Fail {
         turn: msg(turn),
