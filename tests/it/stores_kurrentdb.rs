@@ -1,5 +1,4 @@
-//! Stores that belong together, with the log in KurrentDB: a database that was restored from its own backup is healed
-//! over or refused.
+//! A KurrentDB that was restored from its own backup, beside the node's other stores: what heals, and what is refused.
 
 use std::path::Path;
 
@@ -76,10 +75,6 @@ async fn a_database_restored_with_the_keys_and_seals_of_its_moment_goes_on_and_t
     let kept = tempfile::tempdir()?;
     copy_stores(site.folder.path(), kept.path(), &["keys.db", "events.seals.db"])?;
     site.add(5..10).await?;
-    println!(
-        "{:?}",
-        std::fs::read_dir(site.folder.path())?.map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
-    );
 
     site.server.restore(records);
     copy_stores(kept.path(), site.folder.path(), &["keys.db", "events.seals.db"])?;

@@ -38,9 +38,8 @@ const LINES: [&str; 4] = ["What are your hours?", "And on Sunday?", "Is there pa
 const THINKS: Duration = Duration::from_millis(400);
 /// New turns of one caller begin about so far apart, times the number of calls over 50: 50 turns a second at most.
 const LISTENS: Duration = Duration::from_secs(1);
-/// A turn waits no longer than this beside what the model takes, also while nodes are replaced: of release builds as
-/// `tests/upgrade` runs them, and of unoptimised ones beside other tests, where callers are still answered before they
-/// lose patience.
+/// The longest that 99 of 100 turns wait while nodes are replaced, beside what the model takes: of release builds, which
+/// `tests/upgrade` runs, and of unoptimised ones, less than the 15 s after which a caller speaks on unanswered.
 const WAITS: [Duration; 2] = [Duration::from_secs(2), Duration::from_secs(12)];
 
 /// Calls at a time, and how long their turns may wait.
@@ -58,7 +57,7 @@ fn caller(number: u64, pause: Duration) -> CallScript {
     LINES.iter().fold(script, talks).then(Step::HangUp)
 }
 
-/// As many callers at once as there are lines; who hangs up is followed by another.
+/// As many callers at once as the carrier allows; who hangs up is followed by another.
 async fn callers(carrier: &FakeTelnyx, pause: Duration, over: &AtomicBool) {
     let mut number = 0;
     while !over.load(Ordering::Relaxed) {

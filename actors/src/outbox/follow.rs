@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
-use domain::ids::{CallId, ConversationId, IvrSessionId, LegId, MessageId, UploadId, derive};
+use domain::ids::{CallId, ConversationId, IvrSessionId, LegId, UploadId, derive};
 use domain::ivr::session::{self, SessionEvent};
 use domain::leg::LegEvent;
 use domain::ports::event_store::{History, ReadError, Subscription, history_of};
@@ -231,7 +231,7 @@ fn matters(event_type: &str) -> bool {
 /// The effects of a conversation's event: a timer that fails an unfinished turn, speech of an answer or an apology
 /// on the conversation's call, and the update for clients, at once or later.
 fn of_conversation(recorded: &Recorded, time: &JobClock, fact: &ConversationEvent) -> Vec<WorkChange> {
-    // a turn can fail more than once: each time with a node that stops over it
+    // the speech has an id derived from the answer, or from the turn
     let wake = |after: TimeDelta| {
         let (subject, client, cause) = (recorded.stream.id(), recorded.client_id, cause_of(recorded));
         let due = time.due(recorded.recorded_at, after);
@@ -241,14 +241,15 @@ fn of_conversation(recorded: &Recorded, time: &JobClock, fact: &ConversationEven
         // if the node that answers dies, the timer finds the turn still open
         ConversationEvent::TurnStarted(started) => return vec![wake(started.ends_by - started.at)],
         ConversationEvent::TurnCompleted(done) => {
-            (done.call, done.id, done.tell_at.map(|tell_at| tell_at - done.at))
+            (done.call, done.id.0, done.tell_at.map(|tell_at| tell_at - done.at))
         }
-        ConversationEvent::TurnFailed(failed) => (failed.call, MessageId(recorded.id), None),
+        // not the turn's id: a turn that is begun again can fail again
+        ConversationEvent::TurnFailed(failed) => (failed.call, recorded.id, None),
         _ => return vec![],
     };
     let spoken = call.map(|call| {
         WorkChange::Do(OutboxItem {
-            effect_id: derive(named.0, "reply"),
+            effect_id: derive(named, "reply"),
             subject: call.0,
             client: recorded.client_id,
             work: Work::SpeakReply,
