@@ -37,6 +37,7 @@ impl AsProblem for ClientRefusal {
             ClientRefusal::Unknown => ApiError::not_found(Self::KIND),
             ClientRefusal::Exists => ApiError::conflict(self.to_string()),
             ClientRefusal::Name => ApiError::invalid("name", "invalid", self.to_string()),
+            ClientRefusal::CreditLine => ApiError::invalid("credit_line", "invalid", self.to_string()),
             ClientRefusal::NoRequests => {
                 ApiError::invalid("limits.requests_per_minute", "invalid", self.to_string())
             }
