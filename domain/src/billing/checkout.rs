@@ -190,7 +190,9 @@ pub enum CheckoutStatus {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Checkout {
     asked: Option<(i64, Currency)>,
+    created_at: Option<Time>,
     session: Option<String>,
+    url: Option<String>,
     status: Option<CheckoutStatus>,
     payment: Option<String>,
     noted: Vec<Mismatch>,
@@ -212,6 +214,24 @@ impl Checkout {
     #[must_use]
     pub fn payment(&self) -> Option<&str> {
         self.payment.as_deref()
+    }
+
+    /// When it was asked for; `None` before it exists.
+    #[must_use]
+    pub fn created_at(&self) -> Option<Time> {
+        self.created_at
+    }
+
+    /// Page where it is paid, while it is open.
+    #[must_use]
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_deref().filter(|_| self.status == Some(CheckoutStatus::Open))
+    }
+
+    /// What did not fit, in the order it was noted.
+    #[must_use]
+    pub fn mismatches(&self) -> &[Mismatch] {
+        &self.noted
     }
 
     /// Whether it was paid as asked.
@@ -294,10 +314,12 @@ impl Aggregate for Checkout {
         match event {
             CheckoutEvent::Requested(asked) => {
                 self.asked = Some((asked.amount, asked.currency));
+                self.created_at = Some(asked.at);
                 self.status = Some(CheckoutStatus::Requested);
             }
             CheckoutEvent::Opened(opened) => {
                 self.session = Some(opened.session.clone());
+                self.url = Some(opened.url.clone());
                 if self.status == Some(CheckoutStatus::Requested) {
                     self.status = Some(CheckoutStatus::Open);
                 }

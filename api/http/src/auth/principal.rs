@@ -103,7 +103,7 @@ pub fn scopes_of(role: Role) -> Scopes {
         "keys:read",
         "providers:read",
     ];
-    const LOOK_CLOSELY: &[&str] = &["keys:read", "users:read", "audit:read", "providers:read"];
+    const LOOK_CLOSELY: &[&str] = &["keys:read", "users:read", "audit:read", "providers:read", "billing:read"];
     const ADMINISTER: &[&str] = &[
         "keys:read",
         "keys:write",
@@ -112,6 +112,8 @@ pub fn scopes_of(role: Role) -> Scopes {
         "audit:read",
         "providers:read",
         "providers:write",
+        "billing:read",
+        "billing:write",
         "privacy:write",
     ];
     let of = |parts: &[&[&str]]| Scopes::parse_known(&parts.concat());

@@ -2,7 +2,7 @@
 
 use super::{a_call, effect_of, retold};
 use crate::call::report::{CarrierFact, LegRef};
-use crate::call::terms::{CommandKind, Direction, SpeechOutcome, Status};
+use crate::call::terms::{CommandKind, Direction, EndReason, EndedBy, Fault, SpeechOutcome, Status};
 use crate::call::{
     Answered, CallCommand, CallEvent, DEFAULT_GREETING, DEFAULT_MAX_DURATION, EffectRequested,
     INBOUND_RING_TIMEOUT, LegIdentified, Received, RejectCause, RejectRequested, Routing, SpeechRequested,
