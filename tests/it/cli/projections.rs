@@ -26,6 +26,8 @@ const VIEWS: [&str; 15] = [
     "conversations",
     "messages",
     "customers",
+    "credit_accounts",
+    "credit_transactions",
 ];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {
