@@ -1,12 +1,14 @@
 //! Credit and costs: prices, what calls cost, statements, prepaid calls, and purchases at a simulated Stripe.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use adapters::clock::SystemClock;
 use anyhow::{Context, Result, ensure};
 use futures::StreamExt as _;
 use serde_json::{Value, json};
 use simulator::fake_stripe::{FakeStripe, StripeWebhook};
+use simulator::fake_telnyx::{CalleeScript, Step};
 use tests::client::{Answer, Api};
 use tests::until::{SOON, until};
 use tests::webhook::{Leg, rfc3339, unix_now};
@@ -226,6 +228,8 @@ async fn a_prepaid_client_places_as_many_calls_as_its_credit_covers() -> Result<
     let terms = json!({"prepaid": true, "low_at": 500_000});
     let changed = world.api.patch(&client, None, terms).await?.data()?;
     assert_eq!((&changed["prepaid"], &changed["low_at"]), (&json!(true), &json!(500_000)));
+    let stays = CalleeScript::Answers { ring: Duration::ZERO, steps: vec![Step::Stay] };
+    world.carrier.set_usual_callee(stays);
     let order = json!({"to": "+12025550123"});
     let refused = world.api.post("/api/v1/calls", order.clone()).await?;
     assert_eq!((refused.status, refused.code()), (402, "insufficient_credits"), "{}", refused.body);

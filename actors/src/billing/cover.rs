@@ -58,7 +58,8 @@ impl Billing {
         held.map(|()| Covered::Held)
     }
 
-    /// Keeps enough for the time that the call has lasted and for some more.
+    /// Keeps enough for the time that the call has lasted and for as much ahead as at its begin; if there is less, at least
+    /// until it was looked at once more.
     pub(crate) async fn extend(
         &self,
         client: ClientId,
@@ -70,8 +71,15 @@ impl Billing {
         if !terms.prepaid {
             return Ok(());
         }
-        let (currency, to) = self.estimate(client, provider, lasted + self.options.hold_for).await?;
-        self.post(client, terms, currency, Change::Extend { call, to }).await
+        let soon = self.options.check_every.saturating_mul(2);
+        for ahead in [self.options.hold_for.max(soon), soon] {
+            let (currency, to) = self.estimate(client, provider, lasted + ahead).await?;
+            match self.post(client, terms, currency, Change::Extend { call, to }).await {
+                Err(CoverError::Insufficient { .. }) if ahead > soon => {}
+                extended => return extended,
+            }
+        }
+        Ok(())
     }
 
     /// Gives back what was kept for a call that does not begin after all.

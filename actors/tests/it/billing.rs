@@ -183,8 +183,11 @@ async fn when_the_credit_is_used_up_the_caller_hears_it_and_the_call_ends() {
     world.take(world.initiated("a")).await;
     world.settle().await;
     world.take(world.report("a", 2, CarrierFact::Answered)).await;
-    world.pass(Duration::from_secs(60)).await;
+    world.pass(Duration::from_secs(110)).await;
     let call = world.only_call().await;
+    assert_eq!(credit(&world).await, (0, 150_000));
+    assert!(!world.types(call).await.contains(&"hangup_planned".to_owned()), "what is paid for is not cut off");
+    world.pass(Duration::from_secs(40)).await;
     let events = world.events(call).await;
     let spoken = events.iter().filter(|event| event.event_type == "call.speech_requested").count();
     assert_eq!(spoken, 2, "the greeting and the farewell: {:?}", world.types(call).await);

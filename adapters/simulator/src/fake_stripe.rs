@@ -173,7 +173,7 @@ impl FakeStripe {
         self.event(event_type, object)
     }
 
-    /// Stops it.
+    /// Stops it at once.
     pub async fn stop(self) {
         self.server.stop(false).await;
     }

@@ -25,13 +25,9 @@ macro_rules! components {
 }
 
 components! {
-    /// The telephone line.
     Carrier = "carrier",
-    /// Speech-to-text.
     Stt = "stt",
-    /// The language model.
     Llm = "llm",
-    /// Text-to-speech.
     Tts = "tts",
     /// A voice runtime that leads the whole conversation.
     Runtime = "runtime",
@@ -48,9 +44,9 @@ pub enum LedgerAccount {
     Held,
     /// Earned for a part of calls.
     Revenue(Component),
-    /// Spent on providers.
+    /// Spent on providers' services.
     ProviderCost,
-    /// Owed to providers.
+    /// Owed to providers for them.
     Payable,
     /// Received from the client.
     Payments,

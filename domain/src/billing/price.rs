@@ -13,7 +13,7 @@ const MAX_UNITS: u64 = 1_000_000_000;
 
 macro_rules! units {
     ($($(#[$doc:meta])* $name:ident = $word:literal,)*) => {
-        /// What is counted.
+        /// What a price is counted in.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         pub enum Unit { $($(#[$doc])* #[serde(rename = $word)] $name,)* }
 

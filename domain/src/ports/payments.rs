@@ -53,7 +53,7 @@ impl PaymentError {
     }
 }
 
-/// A payment provider.
+/// An account with a payment provider.
 #[async_trait]
 pub trait PaymentProvider: fmt::Debug + Send + Sync {
     /// Name of the provider, for example `stripe`.

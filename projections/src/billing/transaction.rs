@@ -90,7 +90,7 @@ pub struct CostItemView {
     pub model: Option<String>,
     /// Units that are charged, after rounding.
     pub quantity: u64,
-    /// What is counted.
+    /// What the quantity is counted in.
     #[schema(value_type = crate::words::PriceUnit)]
     pub unit: Unit,
     /// Price of `per` units at that time.

@@ -73,7 +73,7 @@ impl Tables {
 #[derive(Debug)]
 pub(super) struct Draft<'a> {
     base: &'a Tables,
-    /// What changed since.
+    /// What changed since the begin.
     changed: Tables,
     pub(super) balances: Balances,
     pub(super) currency: Option<Currency>,

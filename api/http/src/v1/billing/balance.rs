@@ -40,7 +40,7 @@ pub(super) async fn account(backend: &Backend, client: ClientId) -> Result<Optio
     account.map_err(ApiError::internal)
 }
 
-/// Get your credit.
+/// Get the credit you have.
 #[utoipa::path(get, path = "/api/v1/billing/balance", tag = "billing", operation_id = "getBalance",
     responses((status = 200, description = "The credit", body = Enveloped<BalanceView>), Problem))]
 #[get("/billing/balance")]

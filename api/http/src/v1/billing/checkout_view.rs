@@ -25,7 +25,7 @@ pub(crate) struct CheckoutView {
     /// Page where it is paid, while it is open.
     #[schema(required)]
     url: Option<String>,
-    /// Amount to pay.
+    /// Amount that is to pay.
     amount: MoneyView,
     /// What did not fit what was asked for, such as `amount` or `currency`.
     mismatches: Vec<&'static str>,

@@ -24,7 +24,7 @@ use crate::{Answer, Enveloped, JsonBody, Listed, NewIds, PathId, Query, RequestC
 /// Longest address to go to after a payment, in bytes.
 const MAX_URL: usize = 2_000;
 
-/// Credit to buy.
+/// Credit that is to be bought.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCheckout {
@@ -45,7 +45,7 @@ fn address(field: &str, text: &str, fields: &mut Fields) {
     }
 }
 
-/// Buy credit.
+/// Buy credit by a payment.
 ///
 /// Opens a page of the payment provider where the amount is paid. The credit is there once the provider says that it is
 /// paid; until then the checkout is `open`.

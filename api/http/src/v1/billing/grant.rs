@@ -20,7 +20,7 @@ use crate::backend::Backend;
 use crate::problem::{ApiError, Fields, Problem};
 use crate::{Answer, EdgeId, Enveloped, JsonBody, NewIds, RequestContext};
 
-/// Credit to give.
+/// Credit that is to be given.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewGrant {

@@ -105,7 +105,7 @@ pub(crate) struct PriceListView {
     #[serde(with = "projections::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
     effective_from: Time,
-    /// The prices.
+    /// All prices of the list.
     prices: Vec<PriceBody>,
 }
 
@@ -120,7 +120,7 @@ impl From<&PricesSet> for PriceListView {
     }
 }
 
-/// Prices to set.
+/// Prices that are to be set.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewPrices {

@@ -44,7 +44,7 @@ pub(crate) struct StatementView {
     opening: MoneyView,
     /// Credit at its end, kept credit included.
     closing: MoneyView,
-    /// Number of transactions.
+    /// Number of the transactions in it.
     transactions: u64,
     /// What the transactions of each kind add up to.
     totals: Vec<KindTotal>,
@@ -58,7 +58,7 @@ pub(crate) struct KindTotal {
     /// Kind of the transactions.
     #[schema(value_type = projections::words::TransactionKind)]
     kind: &'static str,
-    /// Number of transactions.
+    /// Number of the transactions in it.
     count: u64,
     /// How much they grew the credit; negative when they shrank it.
     amount: MoneyView,
@@ -70,7 +70,7 @@ pub(crate) struct ComponentTotal {
     /// Part of the cost.
     #[schema(value_type = projections::words::CostComponent)]
     component: &'static str,
-    /// What it cost.
+    /// What that part cost.
     amount: MoneyView,
 }
 
@@ -102,7 +102,7 @@ pub(crate) async fn get_statement(
     query.finish()?;
     let period = parsed.period(zone.as_ref().map(|(_, zone)| zone));
     if wants_csv(&http) {
-        return Ok(as_csv(backend, caller.client, period));
+        return Ok(as_csv(backend, &caller, period));
     }
     let timezone = zone.map_or_else(|| "UTC".to_owned(), |(name, _)| name);
     let statement = statement(&backend, caller.client, period, (month.into_inner(), timezone)).await?;
@@ -165,7 +165,8 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// Streams the transactions page by page: a statement may have hundreds of thousands.
-fn as_csv(backend: web::Data<Backend>, client: ClientId, (from, to): (Time, Time)) -> HttpResponse {
+fn as_csv(backend: web::Data<Backend>, caller: &Caller<BillingRead>, (from, to): (Time, Time)) -> HttpResponse {
+    let client = caller.client;
     enum At {
         Header,
         Page(Option<Cursor>),
@@ -202,7 +203,7 @@ fn as_csv(backend: web::Data<Backend>, client: ClientId, (from, to): (Time, Time
     HttpResponse::Ok()
         .content_type("text/csv; charset=utf-8")
         .append_header((VARY, "accept"))
-        .streaming(Box::pin(lines))
+        .streaming(caller.warrant().cuts(lines))
 }
 
 fn row(json: &str) -> Result<[String; 9], serde_json::Error> {

@@ -38,7 +38,7 @@ pub(crate) struct UsageView {
     component: Option<&'static str>,
     /// Calls that were charged.
     calls: u64,
-    /// What they cost.
+    /// What those calls cost.
     amount: MoneyView,
 }
 
