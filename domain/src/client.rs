@@ -260,7 +260,8 @@ mod tests {
     #[test]
     fn terms_of_credit_change_by_what_is_named_and_a_line_is_not_negative() {
         let prepaid = BillingTermsPatch { prepaid: Some(true), ..BillingTermsPatch::default() };
-        let line = BillingTermsPatch { credit_line: Some(5), low_at: Some(Some(9)), ..BillingTermsPatch::default() };
+        let line =
+            BillingTermsPatch { credit_line: Some(5), low_at: Some(Some(9)), ..BillingTermsPatch::default() };
         let there = scenario::<Client>().after([create("Example Travel")]);
         let there = there.when(bill(prepaid)).then_types(["client.billing_changed"]).and();
         let there = there.when(bill(line)).then_types(["client.billing_changed"]).and();

@@ -80,7 +80,8 @@ async fn client_id(api: &Api) -> Result<String> {
 }
 
 async fn grant(api: &Api, amount_micros: i64, reason: &str) -> Result<Value> {
-    let body = json!({"client_id": client_id(api).await?, "amount": dollars(amount_micros), "reason": reason});
+    let body =
+        json!({"client_id": client_id(api).await?, "amount": dollars(amount_micros), "reason": reason});
     let made = api.post("/api/v1/billing/grants", body).await?;
     ensure!(made.status == 201, "{} {}", made.status, made.body);
     made.data()
@@ -165,8 +166,12 @@ async fn costs_add_up(world: &World) -> Result<()> {
         assert_eq!(side("debit"), side("credit"), "{one}");
     }
     let usage = world.api.get("/api/v1/billing/usage?group_by=component").await?.data()?;
-    let parts: Vec<_> =
-        usage.as_array().context("parts")?.iter().map(|part| (text(part, "component"), &part["amount"])).collect();
+    let parts: Vec<_> = usage
+        .as_array()
+        .context("parts")?
+        .iter()
+        .map(|part| (text(part, "component"), &part["amount"]))
+        .collect();
     assert_eq!(parts, [("carrier", &dollars(15_000)), ("platform", &dollars(1_000))]);
     for by in ["day", "agent"] {
         let usage = world.api.get(&format!("/api/v1/billing/usage?group_by={by}")).await?.data()?;
@@ -223,7 +228,8 @@ async fn costs_add_up_alike_on_postgresql() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prepaid_client_places_as_many_calls_as_its_credit_covers() -> Result<()> {
     let (world, stripe) = with_stripe().await?;
-    price(&world.api, json!([{"component": "carrier", "unit": "second", "per": 60, "price": 50_000}])).await?;
+    price(&world.api, json!([{"component": "carrier", "unit": "second", "per": 60, "price": 50_000}]))
+        .await?;
     let client = format!("/api/v1/auth/clients/{}", client_id(&world.api).await?);
     let terms = json!({"prepaid": true, "low_at": 500_000});
     let changed = world.api.patch(&client, None, terms).await?.data()?;
@@ -324,7 +330,8 @@ async fn a_payment_that_does_not_fit_is_flagged_and_one_that_is_not_signed_is_re
         signature: adapters::stripe::sign(STRIPE_SECRET, unix_now() - 400, &good.body),
         ..good.clone()
     };
-    let unsigned = [(forged, "signature_invalid"), (other_body, "signature_invalid"), (stale, "signature_stale")];
+    let unsigned =
+        [(forged, "signature_invalid"), (other_body, "signature_invalid"), (stale, "signature_stale")];
     for (webhook, code) in unsigned {
         let answer = deliver(&world, &webhook).await?;
         assert_eq!((answer.status, answer.code()), (401, code));
@@ -352,7 +359,10 @@ async fn a_payment_that_does_not_fit_is_flagged_and_one_that_is_not_signed_is_re
     assert_eq!(balance(&world.api).await?, (0, 0));
     let path = format!("/api/v1/billing/checkouts/{checkout}");
     let flagged = world.api.get(&path).await?.data()?;
-    assert_eq!((&flagged["status"], &flagged["mismatches"]), (&json!("mismatched"), &json!(["amount", "currency", "session"])));
+    assert_eq!(
+        (&flagged["status"], &flagged["mismatches"]),
+        (&json!("mismatched"), &json!(["amount", "currency", "session"]))
+    );
 
     // the right one still counts, and more than was paid is not taken back
     delivered(&world, &good).await?;

@@ -29,7 +29,8 @@ async fn telnyxs_sdk_dials_lists_bridges_and_fetches_at_the_simulated_carrier() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn stripes_sdk_creates_reads_and_verifies_at_the_simulated_stripe_and_we_verify_what_it_signs() -> Result<()> {
+async fn stripes_sdk_creates_reads_and_verifies_at_the_simulated_stripe_and_we_verify_what_it_signs()
+-> Result<()> {
     let (key, secret) = ("sk_test_of_the_simulation", "whsec_of_the_simulation");
     let stripe = FakeStripe::start(key, secret, Arc::new(SystemClock))?;
     let session = "cs_test_1";
@@ -42,7 +43,8 @@ async fn stripes_sdk_creates_reads_and_verifies_at_the_simulated_stripe_and_we_v
         events.push(format!("{} {body}", webhook.signature));
     }
     let run = move || {
-        let arguments: Vec<&str> = [&base, key, secret].into_iter().chain(events.iter().map(String::as_str)).collect();
+        let arguments: Vec<&str> =
+            [&base, key, secret].into_iter().chain(events.iter().map(String::as_str)).collect();
         python::run("stripe_checkout.py", &arguments)
     };
     let printed = tokio::task::spawn_blocking(run).await??;

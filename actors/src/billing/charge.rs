@@ -94,7 +94,8 @@ impl Billing {
         let Some(at) = at else { return Ok(None) };
         if let Some(conversation) = usage.conversation {
             self.each(&conversation.stream(), |recorded| {
-                let event = ConversationEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload)?;
+                let event =
+                    ConversationEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload)?;
                 usage.take_turn(&event);
                 Ok(())
             })

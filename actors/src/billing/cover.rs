@@ -103,7 +103,9 @@ impl Billing {
         time: Duration,
     ) -> Result<(Currency, i64), CoverError> {
         let book = self.prices.newest().await.map_err(CoverError::Prices)?;
-        let Some(list) = book.in_force(client, self.runtime.clock.now()) else { return Ok((Currency::USD, 0)) };
+        let Some(list) = book.in_force(client, self.runtime.clock.now()) else {
+            return Ok((Currency::USD, 0));
+        };
         let amount = estimate(&list, provider, time.as_secs()).map_err(|_| CoverError::TooMuch)?;
         Ok((list.currency, amount))
     }

@@ -40,7 +40,11 @@ pub struct BillingOptions {
 impl Default for BillingOptions {
     fn default() -> Self {
         let farewell = "Your credit is used up. Goodbye.".to_owned();
-        Self { hold_for: Duration::from_secs(120), check_every: Duration::from_secs(15), farewell: Some(farewell) }
+        Self {
+            hold_for: Duration::from_secs(120),
+            check_every: Duration::from_secs(15),
+            farewell: Some(farewell),
+        }
     }
 }
 

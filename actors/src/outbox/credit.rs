@@ -50,7 +50,9 @@ impl EffectRun<'_> {
             }
             return Ok(match billing.release(client, call_id).await {
                 Ok(()) => NextStep::NOTHING_TO_DO,
-                Err(error) => NextStep::postpone(backoff(self.item.attempts + 1, self.item.effect_id), &error),
+                Err(error) => {
+                    NextStep::postpone(backoff(self.item.attempts + 1, self.item.effect_id), &error)
+                }
             });
         }
         if call.is_over() {
@@ -61,7 +63,8 @@ impl EffectRun<'_> {
         };
         // the carrier's clock may be wrong: a call has not lasted longer than it was watched
         let watched = every.saturating_mul(self.item.attempts + 1);
-        let lasted = (self.deps.runtime.clock.now() - answered_at).to_std().unwrap_or(Duration::ZERO).min(watched);
+        let lasted =
+            (self.deps.runtime.clock.now() - answered_at).to_std().unwrap_or(Duration::ZERO).min(watched);
         match billing.extend(client, call_id, call.provider(), lasted).await {
             Ok(()) | Err(CoverError::TooMuch) => {}
             Err(CoverError::Insufficient { .. }) => {

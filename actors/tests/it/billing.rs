@@ -58,11 +58,15 @@ fn prepaid(world: &World) {
 async fn posted(world: &World) -> Vec<Posted> {
     let stream = CreditAccountId::of(CLIENT).stream();
     let events = world.store.read_stream(&stream, Version::NONE, Way::Forwards, 10_000).await.unwrap();
-    let decode = |event: &domain::envelope::Recorded| {
-        match CreditEvent::decode(&event.event_type, event.schema, &event.payload).unwrap() {
-            CreditEvent::Posted(posted) => Some(posted),
-            _ => None,
-        }
+    let decode = |event: &domain::envelope::Recorded| match CreditEvent::decode(
+        &event.event_type,
+        event.schema,
+        &event.payload,
+    )
+    .unwrap()
+    {
+        CreditEvent::Posted(posted) => Some(posted),
+        _ => None,
     };
     events.iter().filter_map(decode).collect()
 }
@@ -144,7 +148,13 @@ async fn a_prepaid_call_is_held_for_and_the_rest_is_given_back() {
     world.start_work();
     world.take(world.initiated("a")).await;
     // the carrier sends its webhook twice
-    world.take(world.report("a", 9, CarrierFact::Initiated { direction: domain::call::terms::Direction::Inbound })).await;
+    world
+        .take(world.report(
+            "a",
+            9,
+            CarrierFact::Initiated { direction: domain::call::terms::Direction::Inbound },
+        ))
+        .await;
     world.settle().await;
     assert_eq!(credit(&world).await, (880_000, 120_000));
     world.take(world.report("a", 2, CarrierFact::Answered)).await;
@@ -186,13 +196,19 @@ async fn when_the_credit_is_used_up_the_caller_hears_it_and_the_call_ends() {
     world.pass(Duration::from_secs(110)).await;
     let call = world.only_call().await;
     assert_eq!(credit(&world).await, (0, 150_000));
-    assert!(!world.types(call).await.contains(&"hangup_planned".to_owned()), "what is paid for is not cut off");
+    assert!(
+        !world.types(call).await.contains(&"hangup_planned".to_owned()),
+        "what is paid for is not cut off"
+    );
     world.pass(Duration::from_secs(40)).await;
     let events = world.events(call).await;
     let spoken = events.iter().filter(|event| event.event_type == "call.speech_requested").count();
     assert_eq!(spoken, 2, "the greeting and the farewell: {:?}", world.types(call).await);
     let asked = world.types(call).await;
-    assert!(asked.contains(&"hangup_planned".to_owned()) || asked.contains(&"hangup_requested".to_owned()), "{asked:?}");
+    assert!(
+        asked.contains(&"hangup_planned".to_owned()) || asked.contains(&"hangup_requested".to_owned()),
+        "{asked:?}"
+    );
     world.pass(Duration::from_secs(60)).await;
     world.take(world.report("a", 3, hung_up())).await;
     world.settle().await;

@@ -69,7 +69,9 @@ impl FakeStripe {
                 .route("/v1/checkout/sessions", web::post().to(create))
                 .route("/v1/checkout/sessions/{id}", web::get().to(retrieve))
                 .route("/v1/checkout/sessions/{id}/expire", web::post().to(expire))
-                .default_service(web::to(|| async { failure(StatusCode::NOT_FOUND, "invalid_request_error", None) }))
+                .default_service(web::to(|| async {
+                    failure(StatusCode::NOT_FOUND, "invalid_request_error", None)
+                }))
         });
         let server = server.workers(1).disable_signals().listen(listener)?.run();
         let handle = server.handle();
@@ -124,7 +126,12 @@ impl FakeStripe {
 
     /// So much was refunded in all.
     pub fn refunded(&self, session: &str, minor_units: i64) -> StripeWebhook {
-        let amount = self.inner.lock().sessions.get(session).map_or(0, |session| session["amount_total"].as_i64().unwrap_or(0));
+        let amount = self
+            .inner
+            .lock()
+            .sessions
+            .get(session)
+            .map_or(0, |session| session["amount_total"].as_i64().unwrap_or(0));
         let charge = json!({
             "id": format!("ch_{session}"), "object": "charge", "amount": amount, "amount_captured": amount,
             "amount_refunded": minor_units, "currency": "usd", "refunded": minor_units == amount, "paid": true,
@@ -135,7 +142,8 @@ impl FakeStripe {
 
     /// A bank disputes the payment (`status` `needs_response`), or decided (`won`, `lost`).
     pub fn dispute(&self, session: &str, minor_units: i64, status: &str) -> StripeWebhook {
-        let event_type = if status == "needs_response" { "charge.dispute.created" } else { "charge.dispute.closed" };
+        let event_type =
+            if status == "needs_response" { "charge.dispute.created" } else { "charge.dispute.closed" };
         let dispute = json!({
             "id": format!("dp_{session}"), "object": "dispute", "amount": minor_units, "currency": "usd",
             "reason": "fraudulent", "status": status, "charge": format!("ch_{session}"),
@@ -203,7 +211,8 @@ async fn create(
     }
     let fields = form.into_inner();
     let field = |name: &str| fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
-    let key = request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let key =
+        request.headers().get("idempotency-key").and_then(|value| value.to_str().ok()).map(str::to_owned);
     let mut inner = served.inner.lock();
     if let Some((asked, session)) = key.as_ref().and_then(|key| inner.keys.get(key)) {
         if *asked != fields {
@@ -213,11 +222,15 @@ async fn create(
     }
     let number = |name: &str| field(name).and_then(|text| text.parse::<i64>().ok());
     let amount = number("line_items[0][price_data][unit_amount]").zip(number("line_items[0][quantity]"));
-    let (Some((amount, quantity)), Some(currency)) = (amount, field("line_items[0][price_data][currency]")) else {
+    let (Some((amount, quantity)), Some(currency)) = (amount, field("line_items[0][price_data][currency]"))
+    else {
         return failure(StatusCode::BAD_REQUEST, "invalid_request_error", Some("parameter_missing"));
     };
     let total = amount.saturating_mul(quantity);
-    if total <= 0 || field("mode").as_deref() != Some("payment") || currency.bytes().any(|b| !b.is_ascii_lowercase()) {
+    if total <= 0
+        || field("mode").as_deref() != Some("payment")
+        || currency.bytes().any(|b| !b.is_ascii_lowercase())
+    {
         return failure(StatusCode::BAD_REQUEST, "invalid_request_error", Some("parameter_invalid"));
     }
     let metadata: serde_json::Map<String, Value> = fields

@@ -128,7 +128,9 @@ impl BillingQueries for SqlViews {
         let sql = match by {
             SpendingBy::Nothing => format!("SELECT {SUMS} FROM {ACTIVE} AND {SPENT} HAVING COUNT(*) > 0"),
             SpendingBy::Day => {
-                format!("SELECT {SUMS}, day FROM {ACTIVE} AND {SPENT} GROUP BY day ORDER BY day LIMIT {MOST_GROUPS}")
+                format!(
+                    "SELECT {SUMS}, day FROM {ACTIVE} AND {SPENT} GROUP BY day ORDER BY day LIMIT {MOST_GROUPS}"
+                )
             }
             SpendingBy::Agent => format!(
                 "SELECT {SUMS}, agent_id FROM {ACTIVE} AND {SPENT} GROUP BY agent_id ORDER BY agent_id \
@@ -171,8 +173,10 @@ impl BillingQueries for SqlViews {
     }
 
     async fn credit_before(&self, client: ClientId, at: Time) -> Result<i64, StoreUnavailable> {
-        let sql = format!("SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM {ACTIVE} AND created_at < $2");
-        let rows = self.db.rows(Of::Client(client), sql, vec![Value::Uuid(client.0), Value::Time(at)]).await?;
+        let sql =
+            format!("SELECT CAST(COALESCE(SUM(amount), 0) AS BIGINT) FROM {ACTIVE} AND created_at < $2");
+        let rows =
+            self.db.rows(Of::Client(client), sql, vec![Value::Uuid(client.0), Value::Time(at)]).await?;
         rows.first().map_or(Ok(0), |row| row.int(0)).map_err(|error| unavailable(&error))
     }
 }

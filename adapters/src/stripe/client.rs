@@ -64,7 +64,8 @@ impl StripeClient {
     pub fn new(config: StripeConfig) -> Result<Self, PaymentError> {
         let base = config.api_base.as_str().trim_end_matches('/');
         let unusable = |error: &dyn fmt::Display| PaymentError::Refused(error.to_string());
-        let sessions = Url::parse(&format!("{base}/v1/checkout/sessions")).map_err(|error| unusable(&error))?;
+        let sessions =
+            Url::parse(&format!("{base}/v1/checkout/sessions")).map_err(|error| unusable(&error))?;
         let http = crate::http::client()
             .timeout(TIMEOUT)
             .connect_timeout(CONNECT)
@@ -154,13 +155,16 @@ impl PaymentProvider for StripeClient {
             let url = session.url.ok_or_else(|| PaymentError::Refused("no_url".to_owned()))?;
             return Ok(PaymentPage { session: session.id, url });
         }
-        let again = status == StatusCode::CONFLICT || status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+        let again = status == StatusCode::CONFLICT
+            || status == StatusCode::TOO_MANY_REQUESTS
+            || status.is_server_error();
         if again {
             return Err(PaymentError::Unavailable(format!("status {}", status.as_u16())));
         }
         let failure = serde_json::from_slice::<Failure>(&body).ok().map(|failure| failure.error);
         let code = failure.map(|error| error.code.unwrap_or(error.kind)).filter(|code| !code.is_empty());
-        let code: String = code.unwrap_or_else(|| format!("status {}", status.as_u16())).chars().take(100).collect();
+        let code: String =
+            code.unwrap_or_else(|| format!("status {}", status.as_u16())).chars().take(100).collect();
         Err(PaymentError::Refused(code))
     }
 }

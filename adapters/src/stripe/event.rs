@@ -25,17 +25,37 @@ pub struct StripeEvent {
 #[derive(Debug, Clone, PartialEq)]
 pub enum StripeFact {
     /// A session was completed, and paid.
-    Paid { checkout: Option<String>, client: Option<String>, report: SessionReport },
+    Paid {
+        checkout: Option<String>,
+        client: Option<String>,
+        report: SessionReport,
+    },
     /// A session was completed, and its payment takes time.
     Pending,
     /// The payment of a session failed.
-    PaymentFailed { checkout: Option<String> },
+    PaymentFailed {
+        checkout: Option<String>,
+    },
     /// Nobody paid in time.
-    Expired { checkout: Option<String> },
+    Expired {
+        checkout: Option<String>,
+    },
     /// So much of a payment was refunded in all, in the smallest units of the currency.
-    Refunded { payment: String, minor_units: i64 },
-    Disputed { payment: String, dispute: String, minor_units: i64 },
-    DisputeClosed { payment: String, dispute: String, minor_units: i64, won: bool },
+    Refunded {
+        payment: String,
+        minor_units: i64,
+    },
+    Disputed {
+        payment: String,
+        dispute: String,
+        minor_units: i64,
+    },
+    DisputeClosed {
+        payment: String,
+        dispute: String,
+        minor_units: i64,
+        won: bool,
+    },
     /// It means nothing here.
     Unused,
 }
@@ -80,11 +100,14 @@ pub fn parse(body: &[u8]) -> Result<StripeEvent, BadEvent> {
     }
     let object = raw.data.map(|data| data.object).unwrap_or_default();
     let fact = match raw.event_type.as_str() {
-        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => paid(&object, raw.livemode)?,
+        "checkout.session.completed" | "checkout.session.async_payment_succeeded" => {
+            paid(&object, raw.livemode)?
+        }
         "checkout.session.async_payment_failed" => StripeFact::PaymentFailed { checkout: checkout(&object) },
         "checkout.session.expired" => StripeFact::Expired { checkout: checkout(&object) },
         "charge.refunded" => {
-            let minor_units = object["amount_refunded"].as_i64().ok_or(BadEvent::Missing("amount_refunded"))?;
+            let minor_units =
+                object["amount_refunded"].as_i64().ok_or(BadEvent::Missing("amount_refunded"))?;
             match id_of(&object["payment_intent"]) {
                 Some(payment) => StripeFact::Refunded { payment, minor_units },
                 None => StripeFact::Unused,
@@ -196,8 +219,10 @@ mod tests {
         let charge = json!({"id": "ch_1", "amount": 5000, "amount_refunded": 700, "payment_intent": "pi_1"});
         let refunded = StripeFact::Refunded { payment: payment.clone(), minor_units: 700 };
         assert_eq!(fact("charge.refunded", charge), Ok(refunded));
-        let claim = |status: &str| json!({"id": "dp_1", "amount": 5000, "status": status, "payment_intent": "pi_1"});
-        let disputed = StripeFact::Disputed { payment: payment.clone(), dispute: dispute.clone(), minor_units: 5_000 };
+        let claim =
+            |status: &str| json!({"id": "dp_1", "amount": 5000, "status": status, "payment_intent": "pi_1"});
+        let disputed =
+            StripeFact::Disputed { payment: payment.clone(), dispute: dispute.clone(), minor_units: 5_000 };
         assert_eq!(fact("charge.dispute.created", claim("needs_response")), Ok(disputed));
         for (status, won) in [("won", true), ("lost", false), ("warning_closed", true)] {
             let (payment, dispute) = (payment.clone(), dispute.clone());

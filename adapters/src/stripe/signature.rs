@@ -30,7 +30,12 @@ pub enum SignatureError {
 
 /// Verifies a webhook received at `now` with any of the endpoint's secrets, each the whole text with `whsec_`. Takes the same
 /// time for a right and a wrong signature.
-pub fn verify(header: Option<&[u8]>, body: &[u8], secrets: &[String], now: Time) -> Result<(), SignatureError> {
+pub fn verify(
+    header: Option<&[u8]>,
+    body: &[u8],
+    secrets: &[String],
+    now: Time,
+) -> Result<(), SignatureError> {
     let header = header.ok_or(SignatureError::Missing)?;
     let text = std::str::from_utf8(header).map_err(|_| SignatureError::Malformed)?;
     if text.len() > MAX_HEADER {
@@ -89,8 +94,7 @@ mod tests {
     use super::*;
 
     const S3_BODY: &str = "{\n  \"id\": \"evt_test_webhook\",\n  \"object\": \"event\"\n}";
-    const S4_BODY: &str =
-        r#"{"id":"evt_1TestCredit","object":"event","type":"checkout.session.completed"}"#;
+    const S4_BODY: &str = r#"{"id":"evt_1TestCredit","object":"event","type":"checkout.session.completed"}"#;
     const S3: &str = "45969f456b3331a0f76e237ed33423d5f758908f1f0432d30e7d45ba89bb9edd";
     const S4: &str = "81fe1e25e71f8751730aca2a44a14d4cbc9cacafb60f3ea4a39d2cb4618eace8";
     const S5: &str = "5373fb830a987b8aee25811aa95d6fb2b1102266fbc0bcfb5d73f4cc62c3c779";
@@ -105,7 +109,10 @@ mod tests {
         let node = ["whsec_test_secret"];
         assert_eq!(outcome(&format!("t=1234567890,v1={S3}"), S3_BODY, &node, 1_234_567_890), Ok(()));
         assert_eq!(outcome(&format!("t=1700000000,v1={S4}"), S4_BODY, &node, 1_700_000_000), Ok(()));
-        assert_eq!(sign("whsec_test_secret", 1_700_000_000, S4_BODY.as_bytes()), format!("t=1700000000,v1={S4}"));
+        assert_eq!(
+            sign("whsec_test_secret", 1_700_000_000, S4_BODY.as_bytes()),
+            format!("t=1700000000,v1={S4}")
+        );
     }
 
     #[test]

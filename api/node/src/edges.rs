@@ -141,7 +141,9 @@ fn payments(config: &Config) -> anyhow::Result<Option<Arc<dyn PaymentProvider>>>
     let stripe = &config.stripe;
     let (Some(key), Some(_)) = (&stripe.api_key, &stripe.webhook_secret) else {
         if stripe.api_key.is_some() || stripe.webhook_secret.is_some() {
-            tracing::warn!("no credit is sold: set both VOXLEDGER_STRIPE_API_KEY and VOXLEDGER_STRIPE_WEBHOOK_SECRET");
+            tracing::warn!(
+                "no credit is sold: set both VOXLEDGER_STRIPE_API_KEY and VOXLEDGER_STRIPE_WEBHOOK_SECRET"
+            );
         }
         return Ok(None);
     };

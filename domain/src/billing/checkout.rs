@@ -380,7 +380,11 @@ mod tests {
     fn a_checkout_is_paid_once_whatever_came_before() {
         let paid = opened().when(pay(report())).then_types(["checkout.paid"]).and();
         assert_eq!(paid.state().payment(), Some("pi_1"));
-        for late in [pay(report()), CheckoutCommand::Expire { now: at(9) }, CheckoutCommand::FailPayment { now: at(9) }] {
+        for late in [
+            pay(report()),
+            CheckoutCommand::Expire { now: at(9) },
+            CheckoutCommand::FailPayment { now: at(9) },
+        ] {
             paid.clone().when(late).then_nothing();
         }
         // the answer to the opening was lost, or the payment failed first

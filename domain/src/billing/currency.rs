@@ -111,7 +111,9 @@ mod tests {
 
     #[test]
     fn the_smallest_unit_is_not_always_a_hundredth() {
-        for (code, minor, micros) in [("USD", 1_234, 12_340_000), ("JPY", 500, 500_000_000), ("KWD", 5, 5_000)] {
+        for (code, minor, micros) in
+            [("USD", 1_234, 12_340_000), ("JPY", 500, 500_000_000), ("KWD", 5, 5_000)]
+        {
             let currency: Currency = code.parse().unwrap();
             assert_eq!(currency.micros_of(minor), Some(micros), "{code}");
             assert_eq!(currency.minor_units_of(micros), Some(minor), "{code}");

@@ -66,11 +66,27 @@ pub struct DisputeClosed {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum PaymentCommand {
-    Bind { checkout: CheckoutId, client: ClientId, now: Time },
+    Bind {
+        checkout: CheckoutId,
+        client: ClientId,
+        now: Time,
+    },
     /// So much was refunded in all.
-    Refund { minor_units: i64, now: Time },
-    Dispute { dispute: String, minor_units: i64, now: Time },
-    CloseDispute { dispute: String, minor_units: i64, won: bool, now: Time },
+    Refund {
+        minor_units: i64,
+        now: Time,
+    },
+    Dispute {
+        dispute: String,
+        minor_units: i64,
+        now: Time,
+    },
+    CloseDispute {
+        dispute: String,
+        minor_units: i64,
+        won: bool,
+        now: Time,
+    },
 }
 
 /// Why a payment refuses a fact.
@@ -201,8 +217,10 @@ mod tests {
     use crate::testing::scenario::scenario;
 
     fn facts() -> Vec<PaymentCommand> {
-        let dispute = |dispute: &str| {
-            PaymentCommand::Dispute { dispute: dispute.to_owned(), minor_units: 300, now: at(1) }
+        let dispute = |dispute: &str| PaymentCommand::Dispute {
+            dispute: dispute.to_owned(),
+            minor_units: 300,
+            now: at(1),
         };
         let close = |dispute: &str, won| {
             let (dispute, minor_units) = (dispute.to_owned(), 300);

@@ -161,7 +161,17 @@ mod tests {
 
     fn price(unit: Unit, per: u64, price: i64) -> Price {
         let (provider, model, rounding) = (None, None, Rounding::HalfUp);
-        Price { component: Component::Carrier, provider, model, unit, per, price, increment: 1, minimum: 0, rounding }
+        Price {
+            component: Component::Carrier,
+            provider,
+            model,
+            unit,
+            per,
+            price,
+            increment: 1,
+            minimum: 0,
+            rounding,
+        }
     }
 
     #[test]

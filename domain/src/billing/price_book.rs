@@ -83,9 +83,10 @@ impl<'a> PriceList<'a> {
     #[must_use]
     pub fn find(&self, component: Component, unit: Unit, provider: &str, model: &str) -> Option<&'a Price> {
         let best = |set: &'a PricesSet| {
-            let fits = set.prices.iter().filter_map(|price| {
-                price.fit(component, unit, provider, model).map(|fit| (fit, price))
-            });
+            let fits = set
+                .prices
+                .iter()
+                .filter_map(|price| price.fit(component, unit, provider, model).map(|fit| (fit, price)));
             fits.max_by_key(|(fit, _)| *fit).map(|(_, price)| price)
         };
         self.own.and_then(best).or_else(|| self.platform.and_then(best))
@@ -124,7 +125,8 @@ impl PriceBook {
     /// The prices for a client in force at a moment; `None` when there are none.
     #[must_use]
     pub fn in_force(&self, client: ClientId, at: Time) -> Option<PriceList<'_>> {
-        let newest = |of| self.of(of).filter(|list| list.effective_from <= at).max_by_key(|list| list.effective_from);
+        let newest =
+            |of| self.of(of).filter(|list| list.effective_from <= at).max_by_key(|list| list.effective_from);
         let (own, platform) = (newest(Some(client)), newest(None));
         let currency = own.or(platform)?.currency;
         Some(PriceList { currency, own, platform })
@@ -133,7 +135,8 @@ impl PriceBook {
     /// Lists of the platform (`None`) or of a client that hold at `at` or later, in the order they begin.
     #[must_use]
     pub fn from(&self, client: Option<ClientId>, at: Time) -> Vec<&PricesSet> {
-        let now = self.of(client).filter(|list| list.effective_from <= at).max_by_key(|list| list.effective_from);
+        let now =
+            self.of(client).filter(|list| list.effective_from <= at).max_by_key(|list| list.effective_from);
         let mut lists: Vec<_> =
             now.into_iter().chain(self.of(client).filter(|list| list.effective_from > at)).collect();
         lists.sort_by_key(|list| list.effective_from);
@@ -167,7 +170,9 @@ impl Aggregate for PriceBook {
         for (at, price) in prices.iter().enumerate() {
             price.check().map_err(|fault| PriceBookRefusal::Price(at, fault))?;
             let same = |other: &Price| {
-                let of = |price: &Price| (price.component, price.unit, price.provider.clone(), price.model.clone());
+                let of = |price: &Price| {
+                    (price.component, price.unit, price.provider.clone(), price.model.clone())
+                };
                 of(other) == of(price)
             };
             if prices[..at].iter().any(same) {
@@ -250,7 +255,8 @@ mod tests {
 
     #[test]
     fn a_clients_own_price_comes_first_and_the_closest_of_these() {
-        let platform = [price(None, None, 1), price(Some("groq"), None, 2), price(Some("groq"), Some("big"), 3)];
+        let platform =
+            [price(None, None, 1), price(Some("groq"), None, 2), price(Some("groq"), Some("big"), 3)];
         let book = scenario::<PriceBook>().after([set(None, &platform, 1, 1)]);
         let prices = |book: &PriceBook| {
             [("openai", "x"), ("groq", "x"), ("groq", "big")].map(|(p, m)| found(book, 9, p, m))

@@ -261,7 +261,8 @@ mod tests {
 
     fn rated(book: &PriceBook, usage: &CallUsage) -> Vec<(&'static str, &'static str, u64, i64)> {
         let rated = rate(&book.in_force(CLIENT, at(9)).unwrap(), usage).unwrap();
-        let line = |item: &CostItem| (item.component.as_str(), item.unit.as_str(), item.quantity, item.amount);
+        let line =
+            |item: &CostItem| (item.component.as_str(), item.unit.as_str(), item.quantity, item.amount);
         let sums: i64 = Component::ALL.iter().map(|component| rated.of(*component).unwrap()).sum();
         assert_eq!(rated.total(), Ok(sums));
         rated.items.iter().map(line).collect()

@@ -44,8 +44,14 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
          recording was lost, a transfer failed, your system did not answer a menu, or an endpoint was disabled.",
     ),
     sent("credits.purchased", "Credit was bought and paid."),
-    sent("credits.low", "The credit fell to the limit at which you want to be told: once for each time it does."),
-    sent("credits.exhausted", "The credit of a client that pays in advance is used up: once for each time it is."),
+    sent(
+        "credits.low",
+        "The credit fell to the limit at which you want to be told: once for each time it does.",
+    ),
+    sent(
+        "credits.exhausted",
+        "The credit of a client that pays in advance is used up: once for each time it is.",
+    ),
 ];
 
 /// Families of public events, including those that get events only in later versions.

@@ -7,13 +7,9 @@ use domain::billing::checkout::{
     CheckoutEvent, CheckoutExpired, CheckoutFailed, CheckoutMismatched, CheckoutOpened, CheckoutPaid,
     CheckoutPaymentFailed, CheckoutRequested, Mismatch,
 };
-use domain::billing::payment::{
-    DisputeClosed, PaymentBound, PaymentDisputed, PaymentEvent, PaymentRefunded,
-};
+use domain::billing::payment::{DisputeClosed, PaymentBound, PaymentDisputed, PaymentEvent, PaymentRefunded};
 use domain::billing::price_book::{PriceBookEvent, PricesSet};
-use domain::billing::{
-    Component, CostItem, Currency, Entry, LedgerAccount, Price, Rounding, Side, Unit,
-};
+use domain::billing::{Component, CostItem, Currency, Entry, LedgerAccount, Price, Rounding, Side, Unit};
 use domain::ids::{AgentId, CheckoutId, ClientId, TransactionId};
 
 use super::samples::{at, id};

@@ -7,6 +7,7 @@ use domain::api_key::{
     ApiKeyCreated, ApiKeyDeleted, ApiKeyEvent, ApiKeyRevoked, ApiKeyRotated, ApiKeyUpdated, ApiKeyUsed,
     KeyTerms, KeyUsageEvent,
 };
+use domain::billing::BillingTerms;
 use domain::call::report::{LegRef, LegRole};
 use domain::call::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, LostBecause, RecordingFormat,
@@ -14,8 +15,9 @@ use domain::call::terms::{
 };
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
-use domain::billing::BillingTerms;
-use domain::client::{ClientBillingChanged, ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
+use domain::client::{
+    ClientBillingChanged, ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed,
+};
 use domain::customer::{
     CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto, CustomerSeparated,
     CustomerUpdated, Email, MergeUndone, Profile,

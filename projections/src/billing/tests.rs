@@ -13,7 +13,8 @@ use crate::view::{At, View as _};
 fn facts() -> Vec<CreditEvent> {
     let call = CallId(Uuid::from_u128(7));
     let request = |id, change| {
-        let (id, terms) = (TransactionId(Uuid::from_u128(id)), BillingTerms { prepaid: true, ..Default::default() });
+        let (id, terms) =
+            (TransactionId(Uuid::from_u128(id)), BillingTerms { prepaid: true, ..Default::default() });
         CreditRequest { id, currency: Currency::USD, terms, change, now: at(id.0.as_u128() as i64) }
     };
     let item = |component, unit, amount| CostItem {
@@ -57,7 +58,8 @@ fn a_transaction_shows_what_it_is_and_what_it_is_because_of() {
         CreditTransactions::apply(&mut row, &moment(1), posted);
         rows.extend(row);
     }
-    let kinds: Vec<_> = rows.iter().map(|row| (row.view.kind.as_str(), row.view.amount.amount_micros)).collect();
+    let kinds: Vec<_> =
+        rows.iter().map(|row| (row.view.kind.as_str(), row.view.amount.amount_micros)).collect();
     assert_eq!(kinds, [("grant", 100), ("hold", 0), ("release", 0), ("usage", -25)]);
     let usage = &rows[3];
     assert_eq!(usage.components, [20, 0, 0, 0, 0, 5]);

@@ -1,7 +1,9 @@
 //! What clients are told of their credit. Each event says it all by itself: the ledger may be long.
 
 use bytes::Bytes;
-use domain::billing::account::{CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, TransactionKind};
+use domain::billing::account::{
+    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, TransactionKind,
+};
 use domain::envelope::Recorded;
 use domain::ids::{CheckoutId, CreditAccountId, event_type_id};
 use domain::ports::webhooks::PublishError;

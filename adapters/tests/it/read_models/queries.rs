@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters::testing::call_lives::{call, client, new_event, start};
 use domain::api_key::{ApiKeyCreated, ApiKeyEvent, ApiKeyUsed, KeyUsage, KeyUsageEvent};
+use domain::billing::BillingTerms;
 use domain::call::terms::{Direction, EndReason, Status};
 use domain::call::{CallEvent, CallMetadata, Queued};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged};
@@ -17,7 +18,6 @@ use domain::ports::event_store::Expected;
 use domain::testing::ids::sequential;
 use projections::api_keys::{ApiKeyEntry, ApiKeyQueries, KeyHash};
 use projections::calls::{CallFilter, CallQueries, CallView};
-use domain::billing::BillingTerms;
 use projections::clients::{ClientEntry, ClientQueries};
 use projections::document::{DocumentQueries as _, table_of};
 use projections::numbers::{NumberEntry, NumberView, Numbers, RouteView};
@@ -451,7 +451,11 @@ async fn what_clients_have_under_way_and_stored_is_counted(world: World) {
     world.catch_up().await;
 
     let entries = world.views.client_directory(None, 10).await.unwrap();
-    let mut wanted = clients.map(|id| ClientEntry { id, limits: ClientLimits::default(), billing: BillingTerms::default() });
+    let mut wanted = clients.map(|id| ClientEntry {
+        id,
+        limits: ClientLimits::default(),
+        billing: BillingTerms::default(),
+    });
     wanted[1].limits = after;
     wanted.sort_by_key(|entry| entry.id);
     assert_eq!(entries, wanted);

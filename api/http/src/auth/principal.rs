@@ -103,7 +103,8 @@ pub fn scopes_of(role: Role) -> Scopes {
         "keys:read",
         "providers:read",
     ];
-    const LOOK_CLOSELY: &[&str] = &["keys:read", "users:read", "audit:read", "providers:read", "billing:read"];
+    const LOOK_CLOSELY: &[&str] =
+        &["keys:read", "users:read", "audit:read", "providers:read", "billing:read"];
     const ADMINISTER: &[&str] = &[
         "keys:read",
         "keys:write",

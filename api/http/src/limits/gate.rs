@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::billing::BillingTerms;
 use domain::aggregate::Aggregate as _;
 use domain::api_key::KeyUsage;
+use domain::billing::BillingTerms;
 use domain::client::Client;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{ApiKeyId, CallId, ClientId};

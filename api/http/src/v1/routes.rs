@@ -15,8 +15,8 @@ use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, billing, calls, conversations, customers, ivr, llm, numbers, objects, privacy,
-    tools, webhooks,
+    agents, analytics, audit, auth, billing, calls, conversations, customers, ivr, llm, numbers, objects,
+    privacy, tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 

@@ -107,10 +107,11 @@ pub(super) async fn backend(
         call_boards: CallBoards::new(actors.feed.clone(), Arc::new(shown_calls), stop.clone()),
         call_feed: actors.feed,
         billing: actors.billing,
-        payments: stores.edges.payments.clone().map(|provider| Payments {
-            provider,
-            webhook_secrets: webhook_secrets(config),
-        }),
+        payments: stores
+            .edges
+            .payments
+            .clone()
+            .map(|provider| Payments { provider, webhook_secrets: webhook_secrets(config) }),
         progress,
         directories: loaded.directories,
         runtime: stores.runtime.clone(),

@@ -195,8 +195,12 @@ impl CreditAccount {
     fn tidy(&mut self) {
         let tables = &mut self.tables;
         while tables.calls.len() > KEPT_CALLS {
-            let Some((newest, _)) = tables.calls.last_key_value().map(|(call, of)| (*call, *of)) else { break };
-            let Some((oldest, _)) = tables.calls.first_key_value().map(|(call, of)| (*call, *of)) else { break };
+            let Some((newest, _)) = tables.calls.last_key_value().map(|(call, of)| (*call, *of)) else {
+                break;
+            };
+            let Some((oldest, _)) = tables.calls.first_key_value().map(|(call, of)| (*call, *of)) else {
+                break;
+            };
             if made_at(newest).saturating_sub(made_at(oldest)) <= KEPT_MS {
                 break;
             }

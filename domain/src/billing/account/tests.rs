@@ -93,7 +93,10 @@ fn a_late_cost_corrects_the_charge_by_a_transaction_that_names_it() {
     let account = funded(100).after([post(2, charge(7, rated(20, 5, 0)))]);
     let corrected = account.when(post(3, charge(7, rated(24, 5, 16))));
     let [CreditEvent::Posted(posted)] = corrected.facts() else { panic!("{:?}", corrected.facts()) };
-    assert_eq!((posted.kind, posted.corrects), (TransactionKind::Correction, Some(TransactionId(Uuid::from_u128(2)))));
+    assert_eq!(
+        (posted.kind, posted.corrects),
+        (TransactionKind::Correction, Some(TransactionId(Uuid::from_u128(2))))
+    );
     assert_eq!((posted.amount(), posted.net(LedgerAccount::ProviderCost)), (-4, -16));
     let account = corrected.and();
     account.clone().when(post(4, charge(7, rated(24, 5, 16)))).then_nothing();
@@ -135,9 +138,11 @@ fn low_and_exhausted_are_told_once_for_each_time_the_credit_falls() {
     let spend = |id, n, amount| command(id, charge(n, rated(amount, 0, 0)));
     let account = scenario::<CreditAccount>().when(command(1, grant(100)));
     let account = account.then_types(["credit_account.posted"]).and();
-    let account = account.when(spend(2, 1, 50)).then_types(["credit_account.posted", "credit_account.low"]).and();
+    let account =
+        account.when(spend(2, 1, 50)).then_types(["credit_account.posted", "credit_account.low"]).and();
     let account = account.when(spend(3, 2, 10)).then_types(["credit_account.posted"]).and();
-    let account = account.when(spend(4, 3, 45)).then_types(["credit_account.posted", "credit_account.exhausted"]).and();
+    let account =
+        account.when(spend(4, 3, 45)).then_types(["credit_account.posted", "credit_account.exhausted"]).and();
     let account = account.when(spend(5, 4, 1)).then_types(["credit_account.posted"]).and();
     let account = account.when(command(6, grant(100))).then_types(["credit_account.posted"]).and();
     account.when(spend(7, 5, 60)).then_types(["credit_account.posted", "credit_account.low"]);
@@ -194,7 +199,8 @@ fn old_calls_are_forgotten_and_no_longer_charged() {
     let mut account = CreditAccount::default();
     for n in 0..52_000_u64 {
         let change = Change::Charge { call: began(n), rated: rated(1, 0, 0), agent: None };
-        let decided = account.decide_one(&request(u128::from(n) + 1, BillingTerms::default(), change)).unwrap();
+        let decided =
+            account.decide_one(&request(u128::from(n) + 1, BillingTerms::default(), change)).unwrap();
         decided.iter().for_each(|event| account.evolve(event));
     }
     let again = |account: &CreditAccount, n| {

@@ -33,7 +33,10 @@ pub(crate) struct BalanceView {
 }
 
 /// The client's account; `None` before its first transaction.
-pub(super) async fn account(backend: &Backend, client: ClientId) -> Result<Option<CreditAccountView>, ApiError> {
+pub(super) async fn account(
+    backend: &Backend,
+    client: ClientId,
+) -> Result<Option<CreditAccountView>, ApiError> {
     let id = CreditAccountId::of(client);
     let stored = backend.views.one::<CreditAccounts>(client, id).await.map_err(ApiError::unavailable)?;
     let account = stored.map(|stored| serde_json::from_str(&stored.json)).transpose();

@@ -57,7 +57,8 @@ pub(crate) async fn create_grant(
     let amount = amount.positive(&mut fields);
     fields.finish()?;
     let Some((amount, currency)) = amount else { return Err(ApiError::malformed_request("no amount")) };
-    let (id, now, terms) = (TransactionId(ids.next()), backend.runtime.clock.now(), backend.gate.billing(of.client));
+    let (id, now, terms) =
+        (TransactionId(ids.next()), backend.runtime.clock.now(), backend.gate.billing(of.client));
     let change = Change::Grant { amount, reason };
     let grant = CreditRequest { id, currency, terms, change, now };
     let context = context(&of, &request, id.0);
@@ -69,7 +70,11 @@ pub(crate) async fn create_grant(
     Ok(Answer::data(&view).created().written_at(receipt.position))
 }
 
-async fn transaction(backend: &Backend, client: ClientId, id: TransactionId) -> Result<TransactionView, ApiError> {
+async fn transaction(
+    backend: &Backend,
+    client: ClientId,
+    id: TransactionId,
+) -> Result<TransactionView, ApiError> {
     let found = backend.views.transactions_of(client, id.0).await.map_err(ApiError::unavailable)?;
     if let Some(view) = found.into_iter().find(|view| view.id == id) {
         return Ok(view);

@@ -1,11 +1,11 @@
 //! REST endpoints of credit and costs, one file each.
 
 pub mod balance;
-pub mod checkouts;
 mod checkout_view;
+pub mod checkouts;
 pub mod grant;
-pub mod month;
 mod money;
+pub mod month;
 pub mod prices;
 pub mod statement;
 pub mod transactions;
@@ -23,7 +23,9 @@ impl AsProblem for CreditRefusal {
     fn as_problem(&self) -> ApiError {
         match self {
             CreditRefusal::Insufficient { .. } => ApiError::new(Code::InsufficientCredits, self.to_string()),
-            CreditRefusal::OtherCurrency(_) => ApiError::invalid("amount.currency", "other_currency", self.to_string()),
+            CreditRefusal::OtherCurrency(_) => {
+                ApiError::invalid("amount.currency", "other_currency", self.to_string())
+            }
             CreditRefusal::NotPositive | CreditRefusal::Overflow => {
                 ApiError::invalid("amount.amount_micros", "invalid", self.to_string())
             }

@@ -86,7 +86,8 @@ impl From<PriceBody> for Price {
 
 impl From<&Price> for PriceBody {
     fn from(price: &Price) -> Self {
-        let Price { component, provider, model, unit, per, price, increment, minimum, rounding } = price.clone();
+        let Price { component, provider, model, unit, per, price, increment, minimum, rounding } =
+            price.clone();
         Self { component, provider, model, unit, per, price, increment, minimum, rounding }
     }
 }

@@ -126,7 +126,8 @@ async fn statement(
     let views = &backend.views;
     let opening = views.credit_before(client, from).await.map_err(ApiError::unavailable)?;
     let totals = views.totals(client, (from, to)).await.map_err(ApiError::unavailable)?;
-    let spent = views.spending(client, (from, to), SpendingBy::Nothing).await.map_err(ApiError::unavailable)?;
+    let spent =
+        views.spending(client, (from, to), SpendingBy::Nothing).await.map_err(ApiError::unavailable)?;
     let account = account(backend, client).await?;
     let currency = account.map_or_else(|| "USD".to_owned(), |account| account.currency.to_string());
     let growth: i64 = totals.iter().map(|total| total.amount).sum();
@@ -136,9 +137,10 @@ async fn statement(
         amount: money(total.amount, &currency),
     };
     let parts = spent.iter().flat_map(|all| Component::ALL.iter().zip(all.components));
-    let components = parts
-        .filter(|(_, amount)| *amount != 0)
-        .map(|(component, amount)| ComponentTotal { component: component.as_str(), amount: money(amount, &currency) });
+    let components = parts.filter(|(_, amount)| *amount != 0).map(|(component, amount)| ComponentTotal {
+        component: component.as_str(),
+        amount: money(amount, &currency),
+    });
     Ok(StatementView {
         month,
         timezone,
@@ -165,7 +167,11 @@ const COLUMNS: [&str; 9] = [
 ];
 
 /// Streams the transactions page by page: a statement may have hundreds of thousands.
-fn as_csv(backend: web::Data<Backend>, caller: &Caller<BillingRead>, (from, to): (Time, Time)) -> HttpResponse {
+fn as_csv(
+    backend: web::Data<Backend>,
+    caller: &Caller<BillingRead>,
+    (from, to): (Time, Time),
+) -> HttpResponse {
     let client = caller.client;
     enum At {
         Header,

@@ -169,7 +169,9 @@ impl Desk<'_> {
         named: Option<String>,
         mut report: SessionReport,
     ) -> Result<Taken, ApiError> {
-        let Some((id, client, mut session)) = self.checkout(checkout).await? else { return Ok(Taken::Foreign) };
+        let Some((id, client, mut session)) = self.checkout(checkout).await? else {
+            return Ok(Taken::Foreign);
+        };
         if named.is_some_and(|named| named != client.to_string()) {
             // another client's session: it cannot be the one that was opened
             report.session.push_str(" of another client");
@@ -191,7 +193,9 @@ impl Desk<'_> {
     }
 
     async fn close(&self, checkout: Option<String>, command: CheckoutCommand) -> Result<Taken, ApiError> {
-        let Some((_, client, mut session)) = self.checkout(checkout).await? else { return Ok(Taken::Foreign) };
+        let Some((_, client, mut session)) = self.checkout(checkout).await? else {
+            return Ok(Taken::Foreign);
+        };
         let receipt = session.execute(&command, &self.context(client), None).await.map_err(problem)?;
         Ok(if receipt.position.is_some() { Taken::Applied } else { Taken::Repeated })
     }
@@ -254,7 +258,9 @@ fn unsigned(error: SignatureError) -> ApiError {
 
 fn unreadable(error: BadEvent) -> ApiError {
     match error {
-        BadEvent::NotJson { line, column } => ApiError::malformed_json(&format!("line {line}, column {column}")),
+        BadEvent::NotJson { line, column } => {
+            ApiError::malformed_json(&format!("line {line}, column {column}"))
+        }
         BadEvent::NotAnEvent | BadEvent::Missing(_) => ApiError::malformed_request(error.to_string()),
     }
 }
