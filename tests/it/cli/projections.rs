@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 15] = [
+const VIEWS: [&str; 17] = [
     "calls",
     "transcripts",
     "numbers",
