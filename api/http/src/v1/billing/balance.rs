@@ -44,6 +44,8 @@ pub(super) async fn account(
 }
 
 /// Get the credit you have.
+///
+/// What may be spent and what is kept for calls under way, as the transactions add up to, and the terms of the credit.
 #[utoipa::path(get, path = "/api/v1/billing/balance", tag = "billing", operation_id = "getBalance",
     responses((status = 200, description = "The credit", body = Enveloped<BalanceView>), Problem))]
 #[get("/billing/balance")]

@@ -10,7 +10,7 @@ use crate::problem::Fields;
 /// An amount of money in integer micro-units.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = MoneyBody)]
+#[schema(as = NewAmount)]
 pub(crate) struct MoneyBody {
     /// Millionths of the currency's unit: 5 000 000 is 5.
     #[schema(example = 5_000_000)]
