@@ -19,6 +19,8 @@ macro_rules! every_view {
             crate::conversations::Conversations,
             crate::conversations::Messages,
             crate::customers::Customers,
+            crate::billing::CreditAccounts,
+            crate::billing::CreditTransactions,
         }
     };
 }

@@ -8,6 +8,7 @@ pub mod agents;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit_log;
+pub mod billing;
 pub mod calls;
 pub mod clients;
 pub mod conversations;
@@ -50,6 +51,7 @@ pub trait Queries:
     + audit_log::AuditQueries
     + conversations::ConversationQueries
     + customers::CustomerQueries
+    + billing::BillingQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -66,6 +68,7 @@ impl<T> Queries for T where
         + audit_log::AuditQueries
         + conversations::ConversationQueries
         + customers::CustomerQueries
+        + billing::BillingQueries
         + analytics::AnalyticsQueries
 {
 }

@@ -5,7 +5,7 @@
 
 use domain::call::terms as call;
 use domain::ivr::{action, lint, session};
-use domain::{conversation, model, privacy, provider, tool, user, webhook};
+use domain::{billing, conversation, model, privacy, provider, tool, user, webhook};
 
 use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
@@ -73,6 +73,19 @@ closed_sets! {
     TranscriptRole = each(call::Speaker::ALL, call::Speaker::as_str);
     /// Kind of a transcript line.
     TranscriptKind = each(call::LineKind::ALL, call::LineKind::as_str);
+
+    /// What a transaction of a ledger is.
+    TransactionKind = each(billing::account::TransactionKind::ALL, billing::account::TransactionKind::as_str);
+    /// Kind of what a transaction is because of.
+    TransactionSourceKind = ["call", "checkout", "grant"];
+    /// Part of what a call costs.
+    CostComponent = each(billing::Component::ALL, billing::Component::as_str);
+    /// What a price counts.
+    PriceUnit = each(billing::Unit::ALL, billing::Unit::as_str);
+    /// How an amount becomes a whole number of millionths.
+    PriceRounding = ["half_up", "up", "down"];
+    /// Where a purchase of credit stands.
+    CheckoutStatus = ["requested", "open", "paid", "failed", "expired", "mismatched"];
 
     /// Channel on which a conversation takes place.
     ConversationChannel = each(conversation::Channel::ALL, conversation::Channel::as_str);

@@ -9,6 +9,7 @@ mod authorisation;
 mod authority;
 mod backup;
 mod bad_input;
+mod billing;
 mod bounds;
 mod calls;
 mod chaos;

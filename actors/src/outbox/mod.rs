@@ -1,6 +1,7 @@
 //! The outbox: the process manager that turns events into effects and timers, and the workers that perform them.
 //! One node runs all of it at a time, under a lease.
 
+mod credit;
 pub(crate) mod follow;
 mod meter;
 mod ownership;
@@ -30,6 +31,7 @@ pub use recordings::RecordingDeps;
 use time::JobClock;
 use timers::NextTimer;
 
+use crate::billing::Billing;
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
@@ -70,6 +72,8 @@ pub struct OutboxDeps {
     pub recordings: Option<RecordingDeps>,
     /// Removes uploaded files that nobody used.
     pub uploads: Uploads,
+    /// Charges calls and watches the credit of prepaid ones; `None`: nothing is charged.
+    pub billing: Option<Billing>,
     pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
 }

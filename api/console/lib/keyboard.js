@@ -14,6 +14,7 @@ const PLACES = [
   ['w', 'webhooks', 'Webhooks', 'webhooks:read'],
   ['v', 'conversations', 'Conversations', 'conversations:read'],
   ['p', 'customers', 'Customers', 'customers:read'],
+  ['b', 'billing', 'Billing', 'billing:read'],
   ['a', 'agents', 'Agents and tools', 'agents:read'],
   ['k', 'keys', 'Keys and usage', 'keys:read'],
   ['u', 'audit', 'Audit', 'audit:read'],

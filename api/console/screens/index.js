@@ -6,6 +6,7 @@ import { Ivr } from './ivr.js';
 import { Webhooks } from './webhooks.js';
 import { Conversations } from './conversations.js';
 import { Customers } from './customers.js';
+import { Billing } from './billing.js';
 import { Agents } from './agents.js';
 import { Keys } from './keys.js';
 import { Audit } from './audit.js';
@@ -19,6 +20,7 @@ export const SCREENS = {
   webhooks: Webhooks,
   conversations: Conversations,
   customers: Customers,
+  billing: Billing,
   agents: Agents,
   keys: Keys,
   audit: Audit,

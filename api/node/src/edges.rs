@@ -15,6 +15,7 @@ use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
 use adapters::recordings::{FetchLimits, HttpRecordings};
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
+use adapters::stripe::{StripeClient, StripeConfig};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
@@ -25,6 +26,7 @@ use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::objects::ObjectStore;
+use domain::ports::payments::PaymentProvider;
 use domain::ports::recordings::RecordingKeeper;
 use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
@@ -72,6 +74,8 @@ pub struct Edges {
     pub objects: Arc<dyn ObjectStore>,
     /// Fetches recordings into it; `None` where they stay with the carrier.
     pub recordings: Option<Arc<dyn RecordingKeeper>>,
+    /// Where clients buy credit; `None` without an account, or without the secret that signs its webhooks.
+    pub payments: Option<Arc<dyn PaymentProvider>>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     /// The time zones with their rules.
@@ -124,11 +128,29 @@ impl Edges {
             step_webhooks,
             objects,
             recordings,
+            payments: payments(config)?,
             clock,
             ids,
             zones: zones.zones,
         })
     }
+}
+
+/// Where clients buy credit. Fails when the settings cannot be used.
+fn payments(config: &Config) -> anyhow::Result<Option<Arc<dyn PaymentProvider>>> {
+    let stripe = &config.stripe;
+    let (Some(key), Some(_)) = (&stripe.api_key, &stripe.webhook_secret) else {
+        if stripe.api_key.is_some() || stripe.webhook_secret.is_some() {
+            tracing::warn!(
+                "no credit is sold: set both VOXLEDGER_STRIPE_API_KEY and VOXLEDGER_STRIPE_WEBHOOK_SECRET"
+            );
+        }
+        return Ok(None);
+    };
+    let api_base = stripe.api_base.as_str().parse().context("VOXLEDGER_STRIPE_API_BASE is no URL")?;
+    let api_key = key.reveal().trim().to_owned();
+    let client = StripeClient::new(StripeConfig { api_base, api_key }).context("cannot set up Stripe")?;
+    Ok(Some(Arc::new(client)))
 }
 
 /// Opens the log. Fails when it cannot be opened; read-only, also when it does not exist.

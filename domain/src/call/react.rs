@@ -42,6 +42,10 @@ pub enum Work {
     MergeCall,
     /// For a recording: fetch its file into the object store.
     StoreRecording,
+    /// For a call that is over, or whose cost became known: charge its client.
+    ChargeCall,
+    /// For a call that credit is kept for: keep more while it lasts, or end it.
+    WatchCredit,
 }
 
 impl Work {
@@ -59,6 +63,8 @@ impl Work {
             Work::SpeakReply => "speak_reply",
             Work::MergeCall => "merge_call",
             Work::StoreRecording => "store_recording",
+            Work::ChargeCall => "charge_call",
+            Work::WatchCredit => "watch_credit",
         }
     }
 
@@ -82,6 +88,8 @@ impl Work {
             "speak_reply" => Some(Work::SpeakReply),
             "merge_call" => Some(Work::MergeCall),
             "store_recording" => Some(Work::StoreRecording),
+            "charge_call" => Some(Work::ChargeCall),
+            "watch_credit" => Some(Work::WatchCredit),
             _ => name.parse().ok().map(Work::Command),
         }
     }

@@ -6,6 +6,7 @@ use adapters::objects::Target;
 
 use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
+use super::billing::{BillingConfig, StripeConfig};
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::conversations::ConversationsConfig;
 use super::error::ConfigError;
@@ -67,6 +68,10 @@ tree! {
     telnyx: TelnyxConfig,
     /// The node's account with Ultravox.
     ultravox: UltravoxConfig,
+    /// Cover of prepaid calls by credit.
+    billing: BillingConfig,
+    /// The node's account with Stripe.
+    stripe: StripeConfig,
     /// The node's account with Groq.
     groq: GroqConfig,
     /// The node's account with OpenAI.

@@ -42,6 +42,7 @@ pub(super) fn start(
             places: Arc::new(Semaphore::new(config.recordings.concurrency.get().min(Semaphore::MAX_PERMITS))),
         }),
         uploads: uploads.clone(),
+        billing: Some(actors.billing.clone()),
         store: work.clone(),
         leases: work.clone(),
     };
