@@ -12,6 +12,7 @@ use domain::call::{CallCommand, CallRefusal, Routing};
 use domain::carrier_event::InboxReceived;
 use domain::envelope::{Actor, NewEvent, Time};
 use domain::ids::{CallId, CarrierEventId, ClientId};
+use domain::leg::LegBound;
 use domain::number::Route;
 use domain::origin::Origin;
 use domain::ports::event_store::{AppendError, Expected};
@@ -22,6 +23,7 @@ use uuid::Uuid;
 
 use self::bindings::{Bindings, Wanted};
 pub(crate) use self::merge::MergeResult;
+use crate::billing::{Billing, CoverError};
 use crate::call::Calls;
 use crate::context::{Appends, CommandContext};
 use crate::conversation::DefaultAgents;
@@ -54,6 +56,8 @@ pub struct CarrierInbox {
     agents: Arc<DefaultAgents>,
     default_client: ClientId,
     bindings: Arc<Bindings>,
+    /// Covers the calls of prepaid clients before they are taken; `None`: none needs cover.
+    billing: Option<Billing>,
 }
 
 impl CarrierInbox {
@@ -68,7 +72,13 @@ impl CarrierInbox {
         default_client: ClientId,
     ) -> Self {
         let bindings = Arc::new(Bindings::new(runtime.clone()));
-        Self { runtime, calls, numbers, agents, default_client, bindings }
+        Self { runtime, calls, numbers, agents, default_client, bindings, billing: None }
+    }
+
+    /// Has calls to prepaid clients covered by their credit before they are taken.
+    #[must_use]
+    pub fn covered_by(self, billing: Billing) -> Self {
+        Self { billing: Some(billing), ..self }
     }
 
     /// Takes a webhook about a call leg. `Receipt::position` is `None` when it was taken before. `account` is the
@@ -105,6 +115,9 @@ impl CarrierInbox {
         if let Some(Routing { route: Route::Agent { id: id @ None }, .. }) = &mut routing {
             *id = self.agents.of(bound.client);
         }
+        if let Some(routing) = routing.as_mut().filter(|_| offered && bound.role == LegRole::Main) {
+            routing.covered = self.is_covered(&bound, routing.route, new, &report.provider).await?;
+        }
         let context = circumstances.context(bound.client, bound.call, &report.provider);
         let command = CallCommand::Report { report: Box::new(report), role: bound.role, routing };
         let taken = match new {
@@ -117,6 +130,33 @@ impl CarrierInbox {
                 self.report_to(report, bound, &circumstances).await
             }
             (taken, _) => taken,
+        }
+    }
+
+    /// Whether the client's credit covers a call that is offered. Credit is kept for it, unless it was decided before.
+    async fn is_covered(
+        &self,
+        bound: &LegBound,
+        route: Route,
+        new: bool,
+        provider: &str,
+    ) -> Result<bool, TakeError> {
+        let Some(billing) = &self.billing else { return Ok(true) };
+        let (client, call) = (bound.client, bound.call);
+        if route == Route::Reject || !billing.terms.terms(client).prepaid {
+            return Ok(true);
+        }
+        if !new && self.calls.inspect(call).await?.exists() {
+            return Ok(true);
+        }
+        match billing.cover(client, call, provider).await {
+            Ok(_) => Ok(true),
+            Err(CoverError::Insufficient { .. }) => Ok(false),
+            Err(CoverError::TooMuch) => {
+                tracing::error!(client.id = %client, "the prices are absurd: an inbound call is taken without cover");
+                Ok(true)
+            }
+            Err(error) => Err(CommandError::Unavailable(error.to_string())),
         }
     }
 

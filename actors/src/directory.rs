@@ -69,7 +69,7 @@ impl NumberDirectory {
             // the number may be on the node's account, from before the client had its own
             Some(client) => table.find(account, number).or_else(|| table.assigned_to(client, number)),
         }?;
-        Some((known.client, Routing { number_id: known.id, route: known.route }))
+        Some((known.client, Routing { number_id: known.id, route: known.route, covered: true }))
     }
 
     /// Whether the client may use this number as caller id: the platform assigned it to the client, or the

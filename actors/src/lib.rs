@@ -4,6 +4,7 @@
 //! The shells are thin. `domain` decides what a call does; loading, deciding, appending and evolving is plain
 //! async Rust in [`session`], tested without actix. This crate must not depend on HTTP, SQL or the views.
 
+pub mod billing;
 pub mod call;
 pub mod carrier;
 pub mod context;

@@ -22,6 +22,7 @@ pub mod read_models;
 pub mod recordings;
 pub mod seals;
 pub mod sql;
+pub mod stripe;
 pub mod telephony;
 pub mod tools;
 pub mod trace;

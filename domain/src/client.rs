@@ -4,6 +4,7 @@ use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
+use crate::billing::{BillingTerms, BillingTermsPatch};
 use crate::envelope::Time;
 use crate::origin::Origin;
 use crate::wire::events;
@@ -13,6 +14,7 @@ events! {
         Created(ClientCreated) = "client.created" v 1,
         LimitsChanged(ClientLimitsChanged) = "client.limits_changed" v 1,
         Renamed(ClientRenamed) = "client.renamed" v 1,
+        BillingChanged(ClientBillingChanged) = "client.billing_changed" v 1,
     }
 }
 
@@ -85,6 +87,16 @@ pub struct ClientLimitsChanged {
     pub at: Time,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClientBillingChanged {
+    pub before: BillingTerms,
+    pub after: BillingTerms,
+    #[serde(default, skip_serializing_if = "Origin::is_unknown")]
+    pub origin: Origin,
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
 #[derive(Debug, Clone)]
 pub enum ClientCommand {
     Create {
@@ -96,6 +108,7 @@ pub enum ClientCommand {
         /// `None` leaves the name as it is.
         name: Option<String>,
         limits: ClientLimitsPatch,
+        billing: BillingTermsPatch,
         origin: Origin,
         now: Time,
     },
@@ -114,6 +127,8 @@ pub enum ClientRefusal {
     /// With a limit of zero requests nobody could even look.
     #[error("a client may send at least one request a minute")]
     NoRequests,
+    #[error("a credit line is zero or more millionths")]
+    CreditLine,
 }
 
 /// State of a client, folded from its events.
@@ -122,9 +137,15 @@ pub struct Client {
     created: bool,
     name: String,
     limits: ClientLimits,
+    billing: BillingTerms,
 }
 
 impl Client {
+    #[must_use]
+    pub fn billing(&self) -> BillingTerms {
+        self.billing
+    }
+
     #[must_use]
     pub fn limits(&self) -> ClientLimits {
         self.limits
@@ -146,7 +167,7 @@ impl Aggregate for Client {
                 check_name(name)?;
                 Ok(vec![ClientCreated { name: name.clone(), at: *now }.into()])
             }
-            ClientCommand::Update { name, limits, origin, now } => {
+            ClientCommand::Update { name, limits, billing, origin, now } => {
                 if !self.created {
                     return Err(ClientRefusal::Unknown);
                 }
@@ -166,6 +187,14 @@ impl Aggregate for Client {
                     let (before, origin) = (self.limits, origin.clone());
                     events.push(ClientLimitsChanged { before, after, origin, at: *now }.into());
                 }
+                let after = self.billing.patched(*billing);
+                if !after.are_possible() {
+                    return Err(ClientRefusal::CreditLine);
+                }
+                if after != self.billing {
+                    let (before, origin) = (self.billing, origin.clone());
+                    events.push(ClientBillingChanged { before, after, origin, at: *now }.into());
+                }
                 Ok(events)
             }
         }
@@ -179,6 +208,7 @@ impl Aggregate for Client {
             }
             ClientEvent::LimitsChanged(changed) => self.limits = changed.after,
             ClientEvent::Renamed(renamed) => self.name.clone_from(&renamed.after),
+            ClientEvent::BillingChanged(changed) => self.billing = changed.after,
         }
     }
 }
@@ -218,12 +248,34 @@ mod tests {
     }
 
     fn limit(limits: ClientLimitsPatch) -> ClientCommand {
-        ClientCommand::Update { name: None, limits, origin: Origin::default(), now: at(2) }
+        let billing = BillingTermsPatch::default();
+        ClientCommand::Update { name: None, limits, billing, origin: Origin::default(), now: at(2) }
+    }
+
+    fn bill(billing: BillingTermsPatch) -> ClientCommand {
+        let limits = ClientLimitsPatch::default();
+        ClientCommand::Update { name: None, limits, billing, origin: Origin::default(), now: at(2) }
+    }
+
+    #[test]
+    fn terms_of_credit_change_by_what_is_named_and_a_line_is_not_negative() {
+        let prepaid = BillingTermsPatch { prepaid: Some(true), ..BillingTermsPatch::default() };
+        let line =
+            BillingTermsPatch { credit_line: Some(5), low_at: Some(Some(9)), ..BillingTermsPatch::default() };
+        let there = scenario::<Client>().after([create("Example Travel")]);
+        let there = there.when(bill(prepaid)).then_types(["client.billing_changed"]).and();
+        let there = there.when(bill(line)).then_types(["client.billing_changed"]).and();
+        let terms = BillingTerms { prepaid: true, credit_line: 5, low_at: Some(9) };
+        assert_eq!(there.state().billing(), terms);
+        there.clone().when(bill(line)).then_nothing();
+        let negative = BillingTermsPatch { credit_line: Some(-1), ..BillingTermsPatch::default() };
+        there.when(bill(negative)).then_refused(ClientRefusal::CreditLine);
     }
 
     fn rename(name: &str) -> ClientCommand {
         let limits = ClientLimitsPatch::default();
-        ClientCommand::Update { name: Some(name.to_owned()), limits, origin: Origin::default(), now: at(2) }
+        let (name, billing) = (Some(name.to_owned()), BillingTermsPatch::default());
+        ClientCommand::Update { name, limits, billing, origin: Origin::default(), now: at(2) }
     }
 
     #[test]

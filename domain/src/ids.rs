@@ -159,6 +159,16 @@ ids! {
     CarrierEventId = "cevt" in "carrier_event";
     /// Someone whom personal data belongs to: a pseudonym, a keyed hash within a client.
     SubjectId = "sub" in "subject";
+    /// The ledger of a client's credit; its id is the client's.
+    CreditAccountId = "cred" in "credit_account";
+    /// A transaction of a credit account. It has no stream of its own.
+    TransactionId = "led" in "ledger_transaction";
+    /// The prices of the node.
+    PriceBookId = "prb" in "price_book";
+    /// A purchase of credit.
+    CheckoutId = "chk" in "checkout";
+    /// A payment as the payment provider tells it; derived from its id. Never shown at the edge.
+    PaymentId = "pay" in "payment";
     /// An erasure or an export of a subject's personal data.
     PrivacyJobId = "prv" in "privacy_job";
 }

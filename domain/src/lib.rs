@@ -6,6 +6,7 @@
 pub mod agent;
 pub mod aggregate;
 pub mod api_key;
+pub mod billing;
 pub mod call;
 pub mod carrier_event;
 pub mod client;

@@ -3,6 +3,7 @@
 //! Names follow Prometheus (<https://prometheus.io/docs/practices/naming/>): base units, `_total` on counters. No label
 //! holds an id, a tenant or anything personal.
 
+use crate::billing::account::TransactionKind;
 use crate::call::Work;
 use crate::call::terms::{CommandKind, EndReason};
 use crate::conversation::{ToolOutcome, TurnFault};
@@ -116,6 +117,8 @@ fn effects() -> Vec<&'static str> {
         Work::DropDocument,
         Work::DropKnowledgeBase,
         Work::Remember,
+        Work::ChargeCall,
+        Work::WatchCredit,
     ];
     CommandKind::ALL.iter().map(|kind| kind.as_str()).chain(others.map(Work::as_str)).collect()
 }
@@ -170,6 +173,19 @@ metrics! {
     EFFECT_ATTEMPTS = "voxledger_effect_attempts_total", Counter, Count,
         "kind": effects, "outcome": || vec!["finished", "postponed"];
 
+    /// Transactions posted to the clients' ledgers by this node.
+    LEDGER_POSTINGS = "voxledger_ledger_postings_total", Counter, Count,
+        "kind": || TransactionKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    /// Calls of prepaid clients that were refused or ended because the credit did not cover them.
+    CALLS_WITHOUT_COVER = "voxledger_calls_without_cover_total", Counter, Count,
+        "when": || vec!["begin", "under_way"];
+    /// Calls that could not be charged: somebody must look.
+    CALLS_NOT_CHARGED = "voxledger_calls_not_charged_total", Counter, Count,
+        "because": || vec!["other_currency", "too_old", "refused"];
+    /// Events of Stripe's webhooks, by what became of them.
+    STRIPE_EVENTS = "voxledger_stripe_events_total", Counter, Count,
+        "outcome": || vec!["applied", "repeated", "flagged", "foreign", "unused"];
+
     /// Lines of imported customers, by what became of them.
     CUSTOMERS_IMPORTED = "voxledger_customers_imported_total", Counter, Count,
         "outcome": || vec!["taken", "rejected"];
@@ -179,7 +195,7 @@ metrics! {
         "provider": || vec!["telnyx", "hubspot"], "outcome": || vec!["taken", "repeated", "signature_invalid", "unavailable"];
     /// Time from a carrier's webhook to its answer.
     CARRIER_INGRESS_SECONDS = "voxledger_carrier_ingress_seconds", Histogram(LATENCY), Seconds,
-        "provider": || vec!["telnyx", "hubspot"];
+        "provider": || vec!["telnyx", "hubspot", "stripe"];
     /// Events of HubSpot's webhooks, by what became of them.
     HUBSPOT_EVENTS = "voxledger_hubspot_events_total", Counter, Count,
         "outcome": || vec!["recorded", "repeated", "unused", "foreign", "unknown"];

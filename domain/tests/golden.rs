@@ -12,6 +12,8 @@
 
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "golden/billing.rs"]
+mod billing;
 #[path = "golden/ivr.rs"]
 mod ivr;
 #[path = "golden/knowledge.rs"]
@@ -31,6 +33,10 @@ use std::path::PathBuf;
 
 use domain::agent::AgentEvent;
 use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
+use domain::billing::account::CreditEvent;
+use domain::billing::checkout::CheckoutEvent;
+use domain::billing::payment::PaymentEvent;
+use domain::billing::price_book::PriceBookEvent;
 use domain::call::CallEvent;
 use domain::carrier_event::CarrierInboxEvent;
 use domain::client::ClientEvent;
@@ -76,6 +82,10 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<NumberEvent>(samples::number());
     proof.prove::<CustomerEvent>(samples::customer());
     proof.prove::<MemoryEvent>(samples::memory());
+    proof.prove::<CreditEvent>(billing::credit());
+    proof.prove::<PriceBookEvent>(billing::price_book());
+    proof.prove::<CheckoutEvent>(billing::checkout());
+    proof.prove::<PaymentEvent>(billing::payment());
     proof.prove::<HubspotContactEvent>(samples::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());

@@ -22,6 +22,8 @@ macro_rules! every_view {
             crate::knowledge::KnowledgeBases,
             crate::knowledge::KnowledgeDocuments,
             crate::memories::Memories,
+            crate::billing::CreditAccounts,
+            crate::billing::CreditTransactions,
         }
     };
 }

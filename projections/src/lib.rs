@@ -8,6 +8,7 @@ pub mod agents;
 pub mod analytics;
 pub mod api_keys;
 pub mod audit_log;
+pub mod billing;
 pub mod calls;
 pub mod clients;
 pub mod conversations;
@@ -54,6 +55,7 @@ pub trait Queries:
     + customers::CustomerQueries
     + knowledge::KnowledgeQueries
     + memories::MemoryQueries
+    + billing::BillingQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -72,6 +74,7 @@ impl<T> Queries for T where
         + customers::CustomerQueries
         + knowledge::KnowledgeQueries
         + memories::MemoryQueries
+        + billing::BillingQueries
         + analytics::AnalyticsQueries
 {
 }

@@ -6,7 +6,7 @@
 use domain::call::terms as call;
 use domain::ivr::{action, lint, session};
 use domain::ports::embeddings;
-use domain::{conversation, knowledge, model, privacy, provider, tool, user, webhook};
+use domain::{billing, conversation, knowledge, model, privacy, provider, tool, user, webhook};
 
 use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
@@ -87,6 +87,18 @@ closed_sets! {
     DocumentFailure = each(&knowledge::DocumentFault::ALL, knowledge::DocumentFault::as_str);
     /// What came of looking passages up for an answer.
     Grounds = each(&knowledge::Grounds::ALL, knowledge::Grounds::as_str);
+    /// What a transaction of a ledger is.
+    TransactionKind = each(billing::account::TransactionKind::ALL, billing::account::TransactionKind::as_str);
+    /// Kind of what a transaction is because of.
+    TransactionSourceKind = ["call", "checkout", "grant"];
+    /// Part of what a call costs.
+    CostComponent = each(billing::Component::ALL, billing::Component::as_str);
+    /// What a price counts.
+    PriceUnit = each(billing::Unit::ALL, billing::Unit::as_str);
+    /// How an amount becomes a whole number of millionths.
+    PriceRounding = ["half_up", "up", "down"];
+    /// Where a purchase of credit stands.
+    CheckoutStatus = ["requested", "open", "paid", "failed", "expired", "mismatched"];
 
     /// Channel on which a conversation takes place.
     ConversationChannel = each(conversation::Channel::ALL, conversation::Channel::as_str);

@@ -33,6 +33,7 @@ def places(node):
         "delivery": ["webhooks", "deliveries", delivery],
         "conversations": ["conversations"],
         "customers": ["customers"],
+        "billing": ["billing"],
         "customer": ["customers", node.ask("POST", "/customers", {"name": "Ada Byron", "phones": [call["from"]]})["id"]],
         "agents": ["agents"],
         "keys": ["keys"],

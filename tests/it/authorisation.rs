@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
+use simulator::fake_stripe::FakeStripe;
 use tests::client::Api;
 use tests::until::{SOON, until};
 use tests::world::World;
@@ -24,6 +25,7 @@ const OPEN: &[&str] = &[
     "POST /api/v1/webhooks/telnyx/{client_id}",
     "POST /api/v1/webhooks/hubspot",
     "POST /api/v1/webhooks/hubspot/{client_id}",
+    "POST /api/v1/webhooks/stripe",
 ];
 /// Operations that any credentials open.
 const ANYBODY: &[&str] = &[
@@ -42,6 +44,7 @@ const RESOURCES: &[&str] = &[
     "tools",
     "numbers",
     "customers",
+    "billing",
     "keys",
     "users",
     "providers",
@@ -67,6 +70,9 @@ impl Operation {
         if let Some(proof) = self.path.strip_prefix("/api/v1/audit/proofs/") {
             let of = if proof == "inclusion" { "position" } else { "from" };
             return Ok(format!("{}?{of}=1", self.path));
+        }
+        if self.path.contains("{month}") {
+            return Ok(self.path.replace("{month}", "2026-05"));
         }
         let Some((before, _)) = self.path.split_once("{id}") else { return Ok(self.path.clone()) };
         let id = ids.get(before).with_context(|| format!("an id for {}", self.path))?;
@@ -95,7 +101,7 @@ async fn operations(world: &World) -> Result<Vec<Operation>> {
 }
 
 /// Something of each kind that belongs to the first client.
-async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
+async fn things(world: &World, stripe: &FakeStripe) -> Result<BTreeMap<&'static str, String>> {
     let id = |made: Value| made["id"].as_str().map(str::to_owned).context("an id");
     let number = json!({"number": "+12025550199", "route": {"type": "reject"}});
     let number = id(world.api.post("/api/v1/numbers", number).await?.data()?)?;
@@ -113,6 +119,7 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
     let account = json!({"provider": "telnyx", "api_key": "KEY_of_a_client",
         "settings": {"connection_id": "1"}});
     world.api.patch("/api/v1/auth/providers/telephony", None, account).await?.data()?;
+    let (checkout, _) = crate::billing::buy(&world.api, stripe, 5_000_000).await?;
     let customer = id(world.api.post("/api/v1/customers", json!({"name": "C"})).await?.data()?)?;
     let agent = id(world.api.post("/api/v1/agents", json!({"name": "A"})).await?.data()?)?;
     let tool = json!({"name": "t", "description": "d", "url": "https://example.com/"});
@@ -139,6 +146,7 @@ async fn things(world: &World) -> Result<BTreeMap<&'static str, String>> {
         ("/api/v1/agents/", agent),
         ("/api/v1/tools/", tool),
         ("/api/v1/customers/", customer),
+        ("/api/v1/billing/checkouts/", checkout),
         ("/api/v1/conversations/", conversation),
         ("/api/v1/audit/exports/", export),
         ("/api/v1/privacy/jobs/", job),
@@ -163,8 +171,8 @@ async fn key_with(world: &World, scopes: &[String]) -> Result<Api> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_operation_asks_for_credentials_and_for_its_one_scope() -> Result<()> {
-    let world = World::start().await?;
-    let (mut operations, ids) = (operations(&world).await?, things(&world).await?);
+    let (world, stripe) = crate::billing::with_stripe().await?;
+    let (mut operations, ids) = (operations(&world).await?, things(&world, &stripe).await?);
     // a key that lacks some other scope really does what it asks for: what removes things comes last
     operations.sort_by_key(|operation| (operation.method == "DELETE", operation.method != "GET"));
     let nobody = world.api.with_key(None);
@@ -211,8 +219,8 @@ async fn every_operation_asks_for_credentials_and_for_its_one_scope() -> Result<
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
-    let world = World::start().await?;
-    let (operations, ids) = (operations(&world).await?, things(&world).await?);
+    let (world, stripe) = crate::billing::with_stripe().await?;
+    let (operations, ids) = (operations(&world).await?, things(&world, &stripe).await?);
     let made = world.api.post("/api/v1/auth/clients", json!({"name": "Another"})).await?.data()?;
     let other = world.api.with_key(made["plain_key"].as_str());
     let mut tried = 0;
@@ -237,6 +245,7 @@ async fn another_clients_id_is_as_unknown_as_none() -> Result<()> {
         "/api/v1/agents",
         "/api/v1/tools",
         "/api/v1/customers",
+        "/api/v1/billing/transactions",
         "/api/v1/conversations",
     ] {
         assert_eq!(other.list_all(list).await?, Vec::<Value>::new(), "{list}");

@@ -16,13 +16,16 @@ use uuid::Uuid;
 /// Carriers may take this long to see a call through, on a busy machine with a node that is down half of the time.
 const AFTERMATH: Duration = Duration::from_secs(90);
 
+/// How long callers wait for an answer.
+pub const CALLERS_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A carrier that does all a carrier may do wrong, at full rate.
 pub fn hostile(config: &mut FakeConfig, seed: u64) {
     config.seed = seed;
     config.mischief = CarrierFaults::BEARABLE;
     config.max_calls = 64;
     config.max_in_flight = 16;
-    config.patience = Duration::from_secs(3);
+    config.patience = CALLERS_PATIENCE;
     // a node that is down for seconds must not be given up on
     config.retry_backoff = Duration::from_millis(100);
     config.attempts = 10;

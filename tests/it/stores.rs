@@ -44,7 +44,7 @@ async fn is_answered(world: &World) -> Result<()> {
     Ok(())
 }
 
-fn refusal(options: &ServerOptions) -> Result<String> {
+pub fn refusal(options: &ServerOptions) -> Result<String> {
     match Server::start(options) {
         Ok(_) => anyhow::bail!("the node started"),
         Err(error) => Ok(error.to_string()),

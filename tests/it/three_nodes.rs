@@ -22,7 +22,7 @@ use tests::world::carrier_config;
 
 use crate::chaos::{callers, cast_callees, dialler, hostile, until_settled, verify};
 use crate::crash::address_of;
-use crate::two_nodes::{Member, TAKE_OVER, answers, busy, owned_by, owners};
+use crate::two_nodes::{LINES, Member, TAKE_OVER, answers, busy, owned_by, owners};
 
 /// A node's connections to the stores.
 struct Wires {
@@ -78,6 +78,7 @@ async fn while_one_of_three_is_killed_frozen_or_cut_off_the_others_lose_and_doub
     let balancer = Balancer::probing(ports.map(|port| format!("127.0.0.1:{port}")).to_vec()).await?;
     let mut config = carrier_config(&format!("http://{}/api/v1/webhooks/telnyx", balancer.address));
     hostile(&mut config, seed);
+    config.max_calls = LINES;
     let carrier = FakeTelnyx::start(config, Arc::new(SystemClock)).await?;
     let (mut members, mut wires) = (Vec::new(), Vec::new());
     for port in ports {

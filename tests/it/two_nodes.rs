@@ -2,6 +2,7 @@
 //! the other goes on.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -24,11 +25,15 @@ use tests::until::{SOON, until};
 use tests::webhook::OUR_NUMBER;
 use tests::world::{carrier_config, with_carrier};
 
-use crate::chaos::{callers, cast_callees, dialler, hostile, until_settled, verify};
+use crate::chaos::{CALLERS_PATIENCE, callers, cast_callees, dialler, hostile, until_settled, verify};
 use crate::crash::address_of;
 
 /// How long a node that is told to stop goes on serving: longer than the balancer takes to notice.
 const DRAIN_MS: &str = "2000";
+
+/// Calls at a time: enough that two cores with several nodes on them are busy all the time, and few enough that callers
+/// are still answered before they hang up.
+pub const LINES: usize = 24;
 
 /// The longest a dead owner may be missed.
 pub const TAKE_OVER: Duration = Duration::from_secs(10);
@@ -51,12 +56,25 @@ struct Pair {
 
 impl Member {
     pub async fn start(port: u16, url: &str, log: &str, carrier: &FakeTelnyx) -> Result<Self> {
+        Self::start_as(port, url, log, carrier, &[], None).await
+    }
+
+    /// With further settings, and as another binary than the one under test.
+    pub async fn start_as(
+        port: u16,
+        url: &str,
+        log: &str,
+        carrier: &FakeTelnyx,
+        settings: &[(&str, &str)],
+        program: Option<PathBuf>,
+    ) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = format!("127.0.0.1:{port}");
         let options =
             ServerOptions::postgres(folder.path(), url).set("EVENT_STORE", log).set("BIND", &address);
         let options = options.set("MASTER_KEY", MASTER_KEY).set("HTTP_DRAIN_MS", DRAIN_MS);
-        let node = Node::start(with_carrier(options, carrier))?;
+        let options = settings.iter().fold(options, |options, (name, value)| options.set(name, value));
+        let node = Node::start(with_carrier(options, carrier).program(program))?;
         let api = Api::new(&format!("http://{address}"))?;
         let mut member = Self { node, api, name: String::new(), _folder: folder };
         member.name = member.introduce().await?;
@@ -97,6 +115,7 @@ impl Pair {
         let hook = format!("http://{}/api/v1/webhooks/telnyx", balancer.address);
         let mut config = carrier_config(&hook);
         hostile(&mut config, seed);
+        config.max_calls = LINES;
         let carrier = FakeTelnyx::start(config, Arc::new(SystemClock)).await?;
         let log = log.unwrap_or(&url);
         let first = Member::start(ports[0], &url, log, &carrier).await?;
@@ -225,20 +244,33 @@ async fn take_over(carrier: &FakeTelnyx, database: &PgPool, heir: &Member) -> Re
     Ok(died.elapsed())
 }
 
-/// Waits until a call that comes in is answered, and shown by this node.
+/// Waits until a call that comes in is answered, and shown by this node. Who is not answered hangs up and calls again.
 pub async fn answers(carrier: &FakeTelnyx, node: &Member, limit: Duration) -> Result<()> {
     let begun = Instant::now();
-    let script = CallScript::new("+12025550111", OUR_NUMBER).talks(["still there?"]);
+    let script = || CallScript::new("+12025550111", OUR_NUMBER).talks(["still there?"]);
     // the carrier's places are all taken by calls that wait for the node that is gone
-    let handle =
-        tokio::time::timeout(limit, carrier.place_call(script)).await.context("no place for a call")?;
+    let place = async |limit| {
+        tokio::time::timeout(limit, carrier.place_call(script())).await.context("no place for a call")
+    };
+    let (mut placed, mut called) = (vec![place(limit).await?], Instant::now());
     until("a call to be answered and shown", limit.saturating_sub(begun.elapsed()), async || {
+        if called.elapsed() > CALLERS_PATIENCE {
+            placed.push(place(limit.saturating_sub(begun.elapsed())).await?);
+            called = Instant::now();
+        }
         let talking = node.api.list_all("/api/v1/calls?from=%2B12025550111").await?;
-        let answered = |call: &&Value| !call["answered_at"].is_null();
-        let found = talking.iter().find(|call| call["provider_call_id"] == *handle.control_id);
-        Ok(found.filter(answered).map(|_| ()))
+        let ours = |call: &&Value| placed.iter().any(|handle| call["provider_call_id"] == *handle.control_id);
+        Ok(talking.iter().find(|call| ours(call) && !call["answered_at"].is_null()).map(|_| ()))
     })
     .await
+    .with_context(|| {
+        let (ledger, legs) = (carrier.ledger(), placed.iter().map(|handle| &*handle.leg_id));
+        let told = |leg| ledger.commands.iter().filter(move |made| made.leg_id.as_deref() == Some(leg));
+        let legs: Vec<_> = legs
+            .map(|leg| (ledger.events_of(leg).collect::<Vec<_>>(), told(leg).collect::<Vec<_>>()))
+            .collect();
+        format!("what the carrier sent and was told: {legs:#?}")
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

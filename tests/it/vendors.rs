@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use adapters::clock::SystemClock;
 use anyhow::{Context as _, Result};
+use domain::ports::clock::Clock as _;
 use fake_kurrentdb::FakeKurrentDb;
+use simulator::fake_stripe::FakeStripe;
 use simulator::fake_telnyx::{CalleeScript, FakeTelnyx, Step};
 use tests::python;
 use tests::world::{CARRIER_KEY, carrier_config};
@@ -23,6 +25,38 @@ async fn telnyxs_sdk_dials_lists_bridges_and_fetches_at_the_simulated_carrier() 
     let ledger = carrier.shutdown().await;
     assert_eq!(ledger.commands_named("dial").count(), 45);
     assert_eq!(ledger.commands_named("bridge").filter(|bridge| bridge.status == 200).count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stripes_sdk_creates_reads_and_verifies_at_the_simulated_stripe_and_we_verify_what_it_signs()
+-> Result<()> {
+    let (key, secret) = ("sk_test_of_the_simulation", "whsec_of_the_simulation");
+    let stripe = FakeStripe::start(key, secret, Arc::new(SystemClock))?;
+    let session = "cs_test_1";
+    let base = stripe.base.clone();
+    let mut events = Vec::new();
+    // what happens to the first session that the SDK creates
+    let first = stripe.event("charge.refunded", serde_json::json!({"id": "ch_1", "object": "charge"}));
+    for webhook in [first, stripe.refunded(session, 700), stripe.dispute(session, 700, "lost")] {
+        let body = String::from_utf8(webhook.body)?;
+        events.push(format!("{} {body}", webhook.signature));
+    }
+    let run = move || {
+        let arguments: Vec<&str> =
+            [&base, key, secret].into_iter().chain(events.iter().map(String::as_str)).collect();
+        python::run("stripe_checkout.py", &arguments)
+    };
+    let printed = tokio::task::spawn_blocking(run).await??;
+    let last = printed.lines().last().context("a last line")?.to_owned();
+    let (types, header) = last.split_once(' ').context("types and a header")?;
+    assert_eq!(types, "charge.refunded,charge.refunded,charge.dispute.closed");
+    let now = SystemClock.now();
+    let secrets = [secret.to_owned()];
+    adapters::stripe::verify(Some(header.as_bytes()), b"signed by the SDK", &secrets, now)?;
+    assert!(adapters::stripe::verify(Some(header.as_bytes()), b"another body", &secrets, now).is_err());
+    assert_eq!(stripe.sessions(), 2);
+    stripe.stop().await;
     Ok(())
 }
 

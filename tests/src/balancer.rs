@@ -17,8 +17,10 @@ pub struct Balancer {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// How often a node is asked whether it is ready, and how long it may take to say so.
+/// The pause between two questions whether a node is ready.
 const PROBE: Duration = Duration::from_millis(100);
+/// How long a node may take to say so; no longer than balancers and Kubernetes wait by default.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 struct Backend {
@@ -65,7 +67,7 @@ impl Drop for Balancer {
 
 async fn probe(nodes: Arc<Vec<Backend>>, at: usize) {
     loop {
-        let answer = tokio::time::timeout(PROBE, is_ready(&nodes[at].address)).await;
+        let answer = tokio::time::timeout(PATIENCE, is_ready(&nodes[at].address)).await;
         // a machine that is busy answers late: only a no is a no
         if let Ok(ready) = answer {
             nodes[at].ready.store(ready.unwrap_or(false), Ordering::Relaxed);

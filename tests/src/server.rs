@@ -20,12 +20,14 @@ pub struct ServerOptions {
     /// Variables under their own names.
     environment: BTreeMap<String, String>,
     patience: Duration,
+    program: Option<PathBuf>,
 }
 
 impl ServerOptions {
     #[must_use]
     pub fn bare() -> Self {
-        Self { env: BTreeMap::new(), environment: BTreeMap::new(), patience: START_LIMIT }
+        let (env, environment) = Default::default();
+        Self { env, environment, patience: START_LIMIT, program: None }
     }
 
     /// A node on embedded stores in `data_dir`, on a free port.
@@ -68,6 +70,12 @@ impl ServerOptions {
         self
     }
 
+    /// Started from another binary than the one under test; `None` for that one.
+    #[must_use]
+    pub fn program(self, program: Option<PathBuf>) -> Self {
+        Self { program, ..self }
+    }
+
     #[must_use]
     pub fn set(mut self, name: &str, value: &str) -> Self {
         self.env.insert(name.to_owned(), value.to_owned());
@@ -103,7 +111,9 @@ impl Server {
         let begun = Instant::now();
         // a write beyond a limit of `limit_files` is to be an error, as on a full disk, and not the end
         let mut command = Command::new("sh");
-        command.args(["-c", r#"trap '' XFSZ; exec "$@""#, "sh"]).arg(binary()?);
+        command
+            .args(["-c", r#"trap '' XFSZ; exec "$@""#, "sh"])
+            .arg(options.program.clone().map_or_else(binary, Ok)?);
         command.arg("serve").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
         command.envs(options.env.iter().map(|(name, value)| (format!("VOXLEDGER_{name}"), value)));

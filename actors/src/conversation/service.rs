@@ -305,6 +305,9 @@ impl ConversationService {
         question: Question,
         context: CommandContext,
     ) -> Result<(Receipt, Option<MessageId>, Option<Arc<Feed>>), ConversationError> {
+        if self.0.stop.is_cancelled() {
+            return Err(ConversationError::Busy);
+        }
         let began = Instant::now();
         let id = question.conversation;
         let asking = self.0.asking[id.0.as_bytes()[15] as usize % LOCKS].lock().await;

@@ -9,8 +9,8 @@ use domain::agent::DEFAULT_APOLOGY;
 use domain::call::terms::Speaker;
 use domain::call::{Call, CallCommand, CallEvent, CallRefusal, DEFAULT_GREETING, MAX_SPEECH_CHARS};
 use domain::conversation::{
-    CancelledFor, Channel, ConversationCommand, ConversationEvent, ConversationRefusal, ConversationStarted,
-    EndedFor, MessageKind, MessageRole, Said, speech_text,
+    AgentRef, CancelledFor, Channel, ConversationCommand, ConversationEvent, ConversationRefusal,
+    ConversationStarted, EndedFor, MessageKind, MessageRole, Said, speech_text,
 };
 use domain::envelope::{Position, Recorded, Version};
 use domain::ids::{AgentId, CallId, ConversationId, MessageId, derive};
@@ -77,7 +77,6 @@ impl Voice {
         }
         let spoken: Vec<Uuid> = state.window().map(|one| one.id.0).collect();
         let heard = self.heard(call_id, state.line(), &spoken).await?;
-        let asks = heard.iter().any(|said| said.role == MessageRole::User && said.kind == MessageKind::Text);
         if !heard.is_empty() {
             self.tell(conversation, ConversationCommand::Note(heard), &context).await?;
         }
@@ -87,7 +86,13 @@ impl Voice {
                 .tell(conversation, ConversationCommand::End { reason: EndedFor::Call, now }, &context)
                 .await;
         }
-        if asks { self.answer(conversation, &context).await } else { Ok(()) }
+        // not by what was just heard: a node that stopped may have noted it, and begun no turn
+        let asks = self.conversations.look(conversation, |state| state.awaits_turn()).await;
+        if asks.map_err(ConversationError::from)? {
+            self.answer(conversation, &context).await
+        } else {
+            Ok(())
+        }
     }
 
     async fn tell(
@@ -201,7 +206,8 @@ impl Voice {
         Ok(())
     }
 
-    /// Has an agent's answer spoken on its call, or an apology when no model gave an answer.
+    /// Has an agent's answer spoken on its call, or an apology when no model gave an answer. A turn whose node stopped
+    /// is begun again on this one.
     pub async fn speak_reply(&self, item: &OutboxItem) -> Result<(), VoiceError> {
         let before = Position(item.position.0.saturating_sub(1));
         let events: Vec<Recorded> = self.conversations.runtime().store.read_all(before, 1).await?;
@@ -213,9 +219,16 @@ impl Voice {
             }
             Ok(ConversationEvent::TurnFailed(failed)) => {
                 let conversation = ConversationId(recorded.stream.id());
-                let Some(apology) = self.apology(conversation, failed.turn, item).await? else {
+                let (state, _) =
+                    self.conversations.inspect(conversation, true).await.map_err(ConversationError::from)?;
+                if state.is_resumable(failed.turn) {
+                    return self.answer(conversation, &Self::context(item)).await;
+                }
+                if state.turn().is_some() || state.failed(failed.turn).is_none() {
+                    // the conversation has moved on since
                     return Ok(());
-                };
+                }
+                let apology = self.apology(state.agent(), item).await?;
                 (derive(failed.turn.0, "apology"), apology)
             }
             _ => return Err(VoiceError::Unreadable),
@@ -223,26 +236,16 @@ impl Voice {
         self.say(CallId(item.subject), id, &text, &Self::context(item)).await
     }
 
-    /// The apology for a turn that failed; `None` when the conversation has moved on since.
-    async fn apology(
-        &self,
-        conversation: ConversationId,
-        turn: MessageId,
-        item: &OutboxItem,
-    ) -> Result<Option<String>, VoiceError> {
-        let (state, _) =
-            self.conversations.inspect(conversation, true).await.map_err(ConversationError::from)?;
-        if state.turn().is_some() || state.failed(turn).is_none() {
-            return Ok(None);
-        }
-        let live = match state.agent() {
+    /// What a caller hears when no model answers: the agent's own words, or the default.
+    async fn apology(&self, agent: Option<AgentRef>, item: &OutboxItem) -> Result<String, VoiceError> {
+        let live = match agent {
             Some(agent) => {
                 self.conversations.desk().live(item.client, agent.id).await.map_err(ConversationError::Log)?
             }
             None => None,
         };
         let own = live.and_then(|(_, terms)| terms.apology.clone());
-        Ok(Some(own.unwrap_or_else(|| DEFAULT_APOLOGY.to_owned())))
+        Ok(own.unwrap_or_else(|| DEFAULT_APOLOGY.to_owned()))
     }
 }
 

@@ -1,11 +1,13 @@
 //! The process manager of calls: reads the log and turns events into effects and timers.
 
 use chrono::TimeDelta;
+use domain::billing::account::CreditEvent;
 use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
 use domain::ids::{
-    CallId, ConversationId, DocumentId, IvrSessionId, KnowledgeBaseId, LegId, MemoryId, UploadId, derive,
+    CallId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, KnowledgeBaseId, LegId, MemoryId,
+    PriceBookId, UploadId, derive,
 };
 use domain::ivr::session::{self, SessionEvent};
 use domain::leg::LegEvent;
@@ -21,6 +23,8 @@ use super::time::JobClock;
 use super::{OutboxDeps, Owned};
 
 const BATCH: usize = 1_000;
+/// When the cover of a call is first looked at.
+const FIRST_WATCH: TimeDelta = TimeDelta::seconds(15);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
 /// How often it is looked whether effects that were too many for memory have become few enough.
 const LOAD_AGAIN: Duration = Duration::from_secs(1);
@@ -74,6 +78,7 @@ async fn keep_following(
     drop(held);
     timers.look_again();
     let mut loaded = deps.runtime.clock.monotonic();
+    let mut priced = has_prices(deps).await?;
     let head = store.head().await?;
     // effects carry only ids; the worker asks the call itself for the rest
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
@@ -86,7 +91,8 @@ async fn keep_following(
         let held = time.hold().await;
         let mut changes = Vec::new();
         for recorded in &events {
-            changes_of(recorded, time, &mut changes)
+            priced |= recorded.stream.category() == PriceBookId::CATEGORY;
+            changes_of(recorded, time, priced, &mut changes)
                 .map_err(|error| FollowError::Event { position: recorded.position, error })?;
         }
         deps.store.commit(lease, at, log.reached(), &changes).await?;
@@ -124,6 +130,7 @@ async fn checkpoint(deps: &OutboxDeps) -> Result<Position, FollowError> {
 fn changes_of(
     recorded: &Recorded,
     time: &JobClock,
+    priced: bool,
     changes: &mut Vec<WorkChange>,
 ) -> Result<(), DecodeError> {
     let (event_type, schema) = (&*recorded.event_type, recorded.schema);
@@ -132,6 +139,9 @@ fn changes_of(
         CallId::CATEGORY if event_type != "call.carrier_event_received" => {
             if event_type == "call.recording_saved" {
                 changes.push(storing(recorded, time));
+            }
+            if priced && matches!(event_type, "call.ended" | "call.cost_recorded") {
+                changes.push(charging(recorded, time));
             }
             react(&CallEvent::decode(event_type, schema, &recorded.payload)?)
         }
@@ -162,6 +172,10 @@ fn changes_of(
         LegId::CATEGORY => {
             let LegEvent::Bound(bound) = LegEvent::decode(event_type, schema, &recorded.payload)?;
             changes.extend(bound.instead_of.map(|_| merger(recorded, time)));
+            return Ok(());
+        }
+        CreditAccountId::CATEGORY if event_type == "credit_account.posted" => {
+            changes.extend(watching(recorded, time)?);
             return Ok(());
         }
         ConversationId::CATEGORY if matters(event_type) => {
@@ -229,6 +243,50 @@ fn of_knowledge(recorded: &Recorded, time: &JobClock, work: Work) -> WorkChange 
         position: recorded.position,
         cause: cause_of(recorded),
     })
+}
+
+/// The effect that charges a call. It has a subject of its own: the end of the call does not end it.
+fn charging(recorded: &Recorded, time: &JobClock) -> WorkChange {
+    let effect_id = derive(recorded.id, "charge");
+    WorkChange::Do(OutboxItem {
+        effect_id,
+        subject: effect_id,
+        client: recorded.client_id,
+        work: Work::ChargeCall,
+        due: time.due(recorded.recorded_at, TimeDelta::zero()),
+        attempts: 0,
+        position: recorded.position,
+        cause: cause_of(recorded),
+    })
+}
+
+/// The effect that watches the credit of a call, from when something was first held for it until it ends.
+fn watching(recorded: &Recorded, time: &JobClock) -> Result<Option<WorkChange>, DecodeError> {
+    let fact = CreditEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload)?;
+    let CreditEvent::Posted(posted) = fact else { return Ok(None) };
+    Ok(posted.opens.then(|| {
+        WorkChange::Do(OutboxItem {
+            effect_id: derive(posted.id.0, "watch"),
+            subject: posted.source.id,
+            client: recorded.client_id,
+            work: Work::WatchCredit,
+            due: time.due(recorded.recorded_at, FIRST_WATCH),
+            attempts: 0,
+            position: recorded.position,
+            cause: cause_of(recorded),
+        })
+    }))
+}
+
+/// Whether there are prices, so that calls are charged.
+async fn has_prices(deps: &OutboxDeps) -> Result<bool, FollowError> {
+    match &deps.billing {
+        None => Ok(false),
+        Some(billing) => billing
+            .has_prices()
+            .await
+            .map_err(|error| FollowError::Read(ReadError::Unavailable(error.to_string()))),
+    }
 }
 
 /// The timer of a file that waits for somebody to use it.
@@ -314,15 +372,16 @@ fn of_conversation(recorded: &Recorded, time: &JobClock, fact: &ConversationEven
         // if the node that answers dies, the timer finds the turn still open
         ConversationEvent::TurnStarted(started) => return vec![wake(started.ends_by - started.at)],
         ConversationEvent::TurnCompleted(done) => {
-            (done.call, done.id, done.tell_at.map(|tell_at| tell_at - done.at))
+            (done.call, done.id.0, done.tell_at.map(|tell_at| tell_at - done.at))
         }
-        ConversationEvent::TurnFailed(failed) => (failed.call, failed.turn, None),
         ConversationEvent::Ended(_) => return vec![remembering(recorded, time)],
+        // not the turn's id: a turn that is begun again can fail again
+        ConversationEvent::TurnFailed(failed) => (failed.call, recorded.id, None),
         _ => return vec![],
     };
     let spoken = call.map(|call| {
         WorkChange::Do(OutboxItem {
-            effect_id: derive(named.0, "reply"),
+            effect_id: derive(named, "reply"),
             subject: call.0,
             client: recorded.client_id,
             work: Work::SpeakReply,

@@ -1,6 +1,7 @@
 //! The outbox: the process manager that turns events into effects and timers, and the workers that perform them.
 //! One node runs all of it at a time, under a lease.
 
+mod credit;
 pub(crate) mod follow;
 mod meter;
 mod ownership;
@@ -33,6 +34,7 @@ pub(crate) use retry::backoff;
 use time::JobClock;
 use timers::NextTimer;
 
+use crate::billing::Billing;
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
@@ -79,6 +81,8 @@ pub struct OutboxDeps {
     pub uploads: Uploads,
     /// Remembers what conversations showed of customers; `None` where nothing is remembered.
     pub memories: Option<MemoryService>,
+    /// Charges calls and watches the credit of prepaid ones; `None`: nothing is charged.
+    pub billing: Option<Billing>,
     pub store: Arc<dyn OutboxStore>,
     pub leases: Arc<dyn Leases>,
 }

@@ -207,6 +207,8 @@ impl EffectRun<'_> {
                 Ok(self.of_knowledge().await)
             }
             Work::Remember => Ok(self.remember().await),
+            Work::ChargeCall => Ok(self.charge_call().await),
+            Work::WatchCredit => self.watch_credit().await,
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
@@ -250,7 +252,7 @@ impl EffectRun<'_> {
     }
 
     /// Gives the call a command; a refusal is fine, because the call has moved on.
-    async fn tell_if_open(&self, command: CallCommand) -> Result<NextStep, CallError> {
+    pub(super) async fn tell_if_open(&self, command: CallCommand) -> Result<NextStep, CallError> {
         match self.tell(command).await {
             Ok(receipt) => Ok(NextStep::Finish { outcome: receipt.position }),
             Err(CommandError::Refused(_)) => Ok(NextStep::NOTHING_TO_DO),

@@ -4,6 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use actors::billing::{Billing, BillingOptions, ClientTerms, Ledger, LedgerOptions, PriceBooks};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
@@ -17,6 +18,7 @@ use adapters::objects::Objects;
 use async_trait::async_trait;
 use conformance::fakes::clock::ManualClock;
 use conformance::fakes::outbox::MemoryWork;
+use domain::billing::BillingTerms;
 use domain::call::report::{CarrierFact, CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::call::terms::Direction;
 use domain::call::{CallCommand, CallEvent, Queue, StoredFile};
@@ -192,6 +194,16 @@ impl StepWebhooks for ScriptedWebhooks {
     }
 }
 
+/// Terms of credit, the same for every client.
+#[derive(Debug, Default)]
+pub struct ScriptedTerms(pub Mutex<BillingTerms>);
+
+impl ClientTerms for ScriptedTerms {
+    fn terms(&self, _: ClientId) -> BillingTerms {
+        *self.0.lock().unwrap()
+    }
+}
+
 pub struct World {
     pub clock: Arc<ManualClock>,
     pub store: Arc<MemoryEventStore>,
@@ -204,6 +216,8 @@ pub struct World {
     pub voice: Voice,
     pub keeper: Arc<ScriptedKeeper>,
     pub uploads: Uploads,
+    pub billing: Billing,
+    pub terms: Arc<ScriptedTerms>,
     pub runtime: Runtime,
     stop: CancellationToken,
 }
@@ -283,6 +297,16 @@ impl World {
         let voice = Voice { conversations: talks, calls: calls.clone() };
         let inbox =
             CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), Arc::default(), CLIENT);
+        let terms = Arc::<ScriptedTerms>::default();
+        let billing = Billing {
+            runtime: runtime.clone(),
+            calls: calls.clone(),
+            ledger: Ledger::new(runtime.clone(), LedgerOptions::default(), stop.clone()),
+            prices: PriceBooks::new(runtime.clone()),
+            terms: terms.clone(),
+            options: BillingOptions::default(),
+        };
+        let inbox = inbox.covered_by(billing.clone());
         let carrier = Arc::new(ScriptedCarrier::default());
         let keeper = Arc::<ScriptedKeeper>::default();
         let (objects, signer) = (Arc::new(Objects::in_memory()), TokenSigner::new([7; 32]));
@@ -299,6 +323,8 @@ impl World {
             voice,
             keeper,
             uploads,
+            billing,
+            terms,
             runtime,
             stop,
         }
@@ -321,6 +347,7 @@ impl World {
             knowledge: None,
             uploads: self.uploads.clone(),
             memories: None,
+            billing: Some(self.billing.clone()),
             store: self.work.clone(),
             leases: self.work.clone(),
         };

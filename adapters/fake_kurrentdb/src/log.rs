@@ -97,6 +97,17 @@ impl Log {
         &self.records
     }
 
+    /// Forgets all but the first `count` records.
+    pub fn keep_first(&mut self, count: usize) {
+        self.end = self.records.get(count).map_or(self.end, |first_gone| first_gone.offset);
+        self.records.truncate(count);
+        for stream in self.streams.values_mut() {
+            stream.records.retain(|index| *index < count);
+        }
+        self.streams.retain(|_, stream| !stream.records.is_empty());
+        self.forget_recent_ids();
+    }
+
     /// Offset behind the last record.
     pub fn end(&self) -> u64 {
         self.end

@@ -115,6 +115,13 @@ impl FakeKurrentDb {
         self.cluster.log.write().forget_recent_ids();
     }
 
+    /// The database is restored from a backup that holds its first `records` records.
+    pub fn restore(&self, records: usize) {
+        self.cluster.log.write().keep_first(records);
+        self.cluster.tell();
+        self.reset_connections(None);
+    }
+
     /// An empty database stands at the same address from now on.
     pub fn replace_by_empty(&self) {
         *self.cluster.log.write() = Log::default();

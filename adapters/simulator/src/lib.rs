@@ -6,6 +6,7 @@
 
 pub mod demo_menus;
 pub mod expect;
+pub mod fake_stripe;
 pub mod fake_telnyx;
 pub mod node;
 pub mod plan;

@@ -28,6 +28,8 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("clients", Reach::MadeAnew),
     ("content_keys", Reach::Nothing),
     ("conversations", Reach::MadeAnew),
+    ("credit_accounts", Reach::Nothing),
+    ("credit_transactions", Reach::Nothing),
     ("customer_keys", Reach::MadeAnew),
     ("customers", Reach::MadeAnew),
     ("data_keys", Reach::Nothing),

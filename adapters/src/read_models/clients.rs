@@ -68,7 +68,10 @@ impl ClientQueries for SqlViews {
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let values = vec![Value::Uuid(after), Value::Int(i64::from(limit))];
         let rows = self.db.rows(Of::System, DIRECTORY.to_owned(), values).await?;
-        let entry = |row: ClientRow| ClientEntry { id: row.view.id, limits: row.view.limits.into() };
+        let entry = |row: ClientRow| {
+            let (id, limits, billing) = (row.view.id, row.view.limits.into(), row.view.billing());
+            ClientEntry { id, limits, billing }
+        };
         let entries: Result<Vec<_>, _> = rows.iter().map(|row| ClientRow::read(row).map(entry)).collect();
         entries.map_err(|error| unavailable(&error))
     }

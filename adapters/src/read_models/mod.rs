@@ -5,6 +5,7 @@
 
 mod api_keys;
 mod audit_log;
+mod billing;
 mod blind;
 mod calls;
 mod checkpoints;

@@ -7,6 +7,7 @@ import { Webhooks } from './webhooks.js';
 import { Conversations } from './conversations.js';
 import { Customers } from './customers.js';
 import { Knowledge } from './knowledge.js';
+import { Billing } from './billing.js';
 import { Agents } from './agents.js';
 import { Keys } from './keys.js';
 import { Audit } from './audit.js';
@@ -21,6 +22,7 @@ export const SCREENS = {
   conversations: Conversations,
   customers: Customers,
   knowledge: Knowledge,
+  billing: Billing,
   agents: Agents,
   keys: Keys,
   audit: Audit,

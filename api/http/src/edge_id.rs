@@ -93,7 +93,8 @@ named!(
     ToolId = "tool",
     EndpointId = "webhook",
     DeliveryId = "delivery",
-    ExportId = "export"
+    ExportId = "export",
+    CheckoutId = "checkout"
 );
 
 /// The `{id}` of the path. Answers 404 for a malformed id, as for an unknown one.

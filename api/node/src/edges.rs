@@ -16,6 +16,7 @@ use adapters::privacy::EncryptingEventStore;
 use adapters::read_models::SqlViews;
 use adapters::recordings::{FetchLimits, HttpRecordings};
 use adapters::seals::{FileWitness, HttpWitness, SealsDb};
+use adapters::stripe::{StripeClient, StripeConfig};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
@@ -27,6 +28,7 @@ use domain::ports::head_keeper::HeadKeeper;
 use domain::ports::ids::Ids;
 use domain::ports::ivr_webhook::StepWebhooks;
 use domain::ports::objects::ObjectStore;
+use domain::ports::payments::PaymentProvider;
 use domain::ports::recordings::RecordingKeeper;
 use domain::ports::seals::Witness;
 use domain::ports::telephony::Telephony;
@@ -76,6 +78,8 @@ pub struct Edges {
     pub recordings: Option<Arc<dyn RecordingKeeper>>,
     /// Stores the documents of knowledge bases, and reads them in processes of their own.
     pub documents: Arc<dyn DocumentReader>,
+    /// Where clients buy credit; `None` without an account, or without the secret that signs its webhooks.
+    pub payments: Option<Arc<dyn PaymentProvider>>,
     pub clock: Arc<dyn Clock>,
     pub ids: Arc<dyn Ids>,
     /// The time zones with their rules.
@@ -130,11 +134,29 @@ impl Edges {
             objects,
             recordings,
             documents,
+            payments: payments(config)?,
             clock,
             ids,
             zones: zones.zones,
         })
     }
+}
+
+/// Where clients buy credit. Fails when the settings cannot be used.
+fn payments(config: &Config) -> anyhow::Result<Option<Arc<dyn PaymentProvider>>> {
+    let stripe = &config.stripe;
+    let (Some(key), Some(_)) = (&stripe.api_key, &stripe.webhook_secret) else {
+        if stripe.api_key.is_some() || stripe.webhook_secret.is_some() {
+            tracing::warn!(
+                "no credit is sold: set both VOXLEDGER_STRIPE_API_KEY and VOXLEDGER_STRIPE_WEBHOOK_SECRET"
+            );
+        }
+        return Ok(None);
+    };
+    let api_base = stripe.api_base.as_str().parse().context("VOXLEDGER_STRIPE_API_BASE is no URL")?;
+    let api_key = key.reveal().trim().to_owned();
+    let client = StripeClient::new(StripeConfig { api_base, api_key }).context("cannot set up Stripe")?;
+    Ok(Some(Arc::new(client)))
 }
 
 /// Opens the log. Fails when it cannot be opened; read-only, also when it does not exist.

@@ -30,6 +30,8 @@ pub const MAX_DURATION_MS: std::ops::RangeInclusive<u64> = 60_000..=14_400_000;
 pub struct Routing {
     pub number_id: NumberId,
     pub route: Route,
+    /// Whether the client's credit covers the call. Without cover it is refused.
+    pub covered: bool,
 }
 
 /// A client's request for an outbound call.

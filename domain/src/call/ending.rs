@@ -38,7 +38,7 @@ impl Call {
     pub(super) fn vanished(&self, at: Time) -> Ended {
         let (reason, ended_by) = match self.hang_up {
             Some(asked) => (withdrawn(asked.reason, self.answered_at.is_none()), asked.by),
-            None if self.rejected => (EndReason::Rejected, EndedBy::System),
+            None if self.rejected => (self.refused(), EndedBy::System),
             None if self.transfer == Some(Transfer::Connected) => (EndReason::Transferred, EndedBy::Unknown),
             None => (EndReason::Unknown, EndedBy::Unknown),
         };
@@ -51,6 +51,11 @@ impl Call {
             sip_code: None,
             at,
         }
+    }
+
+    /// Why we refused the call.
+    fn refused(&self) -> EndReason {
+        if self.without_credit { EndReason::InsufficientCredits } else { EndReason::Rejected }
     }
 
     /// Whether the call ended only because its leg was found gone, for an unknown reason. A hang-up webhook
@@ -110,7 +115,7 @@ impl Call {
         let refusals =
             [HangUpCause::Rejected, HangUpCause::Busy, HangUpCause::Normal, HangUpCause::Unspecified];
         if self.rejected && refusals.contains(&cause) {
-            return (EndReason::Rejected, EndedBy::System);
+            return (self.refused(), EndedBy::System);
         }
         let called_side = if inbound { EndedBy::System } else { EndedBy::Caller };
         match cause {

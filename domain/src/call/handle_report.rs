@@ -97,7 +97,7 @@ impl Call {
     }
 
     /// Takes or refuses a ringing inbound call, once, however often the carrier reports it.
-    fn take_or_refuse(&self, at: Time) -> Option<CallEvent> {
+    fn take_or_refuse(&self, at: Time, covered: bool) -> Option<CallEvent> {
         let asked = |purpose| self.handled.contains(&self.effect_of_leg(purpose));
         let waiting = self.answered_at.is_none() && !self.is_over() && self.hang_up.is_none();
         if self.direction != Some(Direction::Inbound) || !waiting || asked("answer") || asked("reject") {
@@ -105,6 +105,7 @@ impl Call {
         }
         let refuse = |cause| RejectRequested { effect_id: self.effect_of_leg("reject"), cause, at }.into();
         Some(match self.route {
+            Some(Route::Agent { .. } | Route::IvrMenu { .. }) if !covered => refuse(RejectCause::NoCredit),
             Some(Route::Agent { .. } | Route::IvrMenu { .. }) => {
                 CallEvent::AnswerRequested(EffectRequested { effect_id: self.effect_of_leg("answer"), at })
             }
@@ -250,7 +251,7 @@ impl Decisions<'_> {
                     // a late webhook changes no status, only when the call is known to have rung
                     self.tell(Ringing { at });
                 }
-                self.push_any(self.call.take_or_refuse(at));
+                self.push_any(self.call.take_or_refuse(at, routing.is_none_or(|routing| routing.covered)));
             }
             CarrierFact::Answered => self.push_any(self.call.answered(at)),
             CarrierFact::HungUp(hang_up) if !self.call.is_over() => {

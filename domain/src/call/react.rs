@@ -50,6 +50,10 @@ pub enum Work {
     DropKnowledgeBase,
     /// For a conversation that is over: remember what it showed of the customer.
     Remember,
+    /// For a call that is over, or whose cost became known: charge its client.
+    ChargeCall,
+    /// For a call that credit is kept for: keep more while it lasts, or end it.
+    WatchCredit,
 }
 
 impl Work {
@@ -71,6 +75,8 @@ impl Work {
             Work::DropDocument => "drop_document",
             Work::DropKnowledgeBase => "drop_knowledge_base",
             Work::Remember => "remember",
+            Work::ChargeCall => "charge_call",
+            Work::WatchCredit => "watch_credit",
         }
     }
 
@@ -98,6 +104,8 @@ impl Work {
             "drop_document" => Some(Work::DropDocument),
             "drop_knowledge_base" => Some(Work::DropKnowledgeBase),
             "remember" => Some(Work::Remember),
+            "charge_call" => Some(Work::ChargeCall),
+            "watch_credit" => Some(Work::WatchCredit),
             _ => name.parse().ok().map(Work::Command),
         }
     }

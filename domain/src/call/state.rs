@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews, StoredFile};
+use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews, RejectCause, StoredFile};
 use super::ivr::{GatherSpec, Ivr};
 use super::report::{LegRef, LegRole};
 use super::terms::{
@@ -111,6 +111,8 @@ pub struct Call {
     pub(super) answered_by: Option<AnsweredBy>,
     pub(super) hang_up: Option<HangUpAsked>,
     pub(super) rejected: bool,
+    /// Whether it was rejected because the client's credit did not cover it.
+    pub(super) without_credit: bool,
     pub(super) transfer: Option<Transfer>,
     pub(super) recording: Option<RecordingStatus>,
     /// Files of recordings in the object store.
@@ -153,6 +155,12 @@ impl Call {
             Some(DialState::Lost) => Status::DialUnknown,
             Some(DialState::Sent | DialState::Accepted) | None => Status::Dialing,
         }
+    }
+
+    /// When the carrier says it was answered; `None` until then.
+    #[must_use]
+    pub fn answered_at(&self) -> Option<Time> {
+        self.answered_at
     }
 
     /// Whether the call has ended; only late webhooks can still come.
@@ -307,6 +315,7 @@ impl Call {
             CallEvent::AnswerRequested(request) => self.request(request.effect_id, Effect::Answer),
             CallEvent::RejectRequested(request) => {
                 self.rejected = true;
+                self.without_credit = request.cause == RejectCause::NoCredit;
                 self.request(request.effect_id, Effect::Reject);
             }
             CallEvent::HangUpRequested(request) => {

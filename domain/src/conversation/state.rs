@@ -82,7 +82,13 @@ pub struct Conversation {
     pub(super) told_at: Option<Time>,
     /// Whether an answer since then was held back.
     pub(super) kept_back: bool,
+    /// How many turns in a row were abandoned before they called a tool.
+    #[serde(default)]
+    abandoned: u32,
 }
+
+/// How often in a row an abandoned turn is begun again.
+const MAX_RESUMED: u32 = 3;
 
 impl Conversation {
     /// Whether the conversation has any history.
@@ -127,6 +133,24 @@ impl Conversation {
             Some((last, Outcome::Failed(fault))) if last == turn => Some(fault),
             _ => None,
         }
+    }
+
+    /// Whether somebody said something that no turn, under way or over, was begun for.
+    #[must_use]
+    pub fn awaits_turn(&self) -> bool {
+        let said = |one: &&Remembered| one.role == MessageRole::User && one.kind == MessageKind::Text;
+        let newest = self.window.iter().filter(said).map(|one| one.seq).max();
+        let turn = self.turn.as_ref().map(|open| open.id).or(self.last_turn.map(|(turn, _)| turn));
+        let begun = self.window.iter().find(|one| Some(one.id) == turn).map(|one| one.seq);
+        newest > begun
+    }
+
+    /// Whether the turn is the last one, was abandoned by its node, and may be begun again: it called no tool, which
+    /// would be called twice, and was not abandoned too often.
+    #[must_use]
+    pub fn is_resumable(&self, turn: MessageId) -> bool {
+        let abandoned = self.turn.is_none() && self.failed(turn) == Some(TurnFault::Abandoned);
+        abandoned && (1..=MAX_RESUMED).contains(&self.abandoned)
     }
 
     /// Whether the turn is the last one and was cancelled.
@@ -267,7 +291,9 @@ impl Conversation {
             self.tokens = self.tokens.saturating_sub(gone.iter().map(|one| one.tokens).sum());
             self.put_in_order();
         }
-        self.turn = None;
+        let called_no_tool = self.turn.take().is_some_and(|open| open.rounds == 0);
+        let abandoned = outcome == Outcome::Failed(TurnFault::Abandoned) && called_no_tool;
+        self.abandoned = if abandoned { self.abandoned + 1 } else { 0 };
         self.last_turn = Some((turn, outcome));
     }
 

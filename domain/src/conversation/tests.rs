@@ -332,6 +332,46 @@ fn a_caller_who_waits_is_known_to_the_failure_unless_they_speak_on() {
     assert_eq!(call(&there().after([ask(1, "hello")]).when(fail(1))), None);
 }
 
+#[test]
+fn what_was_said_awaits_a_turn_until_one_was_begun_for_it() {
+    let awaits = |told: Vec<ConversationCommand>| {
+        scenario::<Conversation>().after([vec![start(Channel::Voice)], told].concat()).state().awaits_turn()
+    };
+    let note = |n: u128| ConversationCommand::Note(vec![user(n, "hello")]);
+    assert!(!awaits(vec![]));
+    assert!(awaits(vec![note(1)]));
+    let asked = || asked(None, "node-1", None, 1);
+    assert!(!awaits(vec![note(1), asked()]), "it is under way");
+    assert!(awaits(vec![note(1), asked(), note(2)]), "the turn is for what came before");
+    for over in [complete(1, "yes"), fail(1)] {
+        assert!(!awaits(vec![note(1), asked(), over.clone()]));
+        assert!(awaits(vec![note(1), asked(), over, note(2)]));
+    }
+}
+
+#[test]
+fn a_turn_whose_node_stopped_is_resumable_unless_it_called_a_tool_or_was_abandoned_too_often() {
+    let abandon = |turn| ConversationCommand::Fail {
+        turn: msg(turn),
+        fault: TurnFault::Abandoned,
+        passed_over: vec![],
+        now: at(2),
+    };
+    let resumable =
+        |told: Vec<ConversationCommand>| scenario::<Conversation>().after(told).state().is_resumable(msg(1));
+    let voice = || vec![start(Channel::Voice), ask(1, "hello")];
+    let again = || asked(None, "node-2", None, 2);
+    assert!(!resumable(voice()), "under way");
+    assert!(resumable([voice(), vec![abandon(1)]].concat()));
+    assert!(!resumable([voice(), vec![abandon(1), again()]].concat()));
+    assert!(!resumable([voice(), vec![fail(1)]].concat()), "no model answered");
+    let called = vec![tools(1, &["book"]), executed(1, "book"), abandon(1)];
+    assert!(!resumable([voice(), called].concat()), "the tool would be called twice");
+    let often = [abandon(1), again(), abandon(1), again(), abandon(1), again()];
+    assert!(resumable([voice(), often[..5].to_vec()].concat()));
+    assert!(!resumable([voice(), often.to_vec(), vec![abandon(1)]].concat()));
+}
+
 fn commands() -> impl Strategy<Value = ConversationCommand> {
     let n = 1..5u128;
     prop_oneof![

@@ -16,6 +16,7 @@ pub mod llm;
 pub mod log_target;
 pub mod objects;
 pub mod outbox;
+pub mod payments;
 pub mod privacy;
 pub mod recordings;
 pub mod seals;

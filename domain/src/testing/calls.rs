@@ -128,7 +128,7 @@ impl Line {
     #[must_use]
     pub fn takes(&self, report: CarrierReport) -> CallCommand {
         let routing = self.route.filter(|_| report.to.is_some() && self.direction == Direction::Inbound);
-        let routing = routing.map(|route| Routing { number_id: OUR_NUMBER_ID, route });
+        let routing = routing.map(|route| Routing { number_id: OUR_NUMBER_ID, route, covered: true });
         CallCommand::Report { report: Box::new(report), role: self.role, routing }
     }
 

@@ -21,10 +21,6 @@ const fn sent(name: &'static str, description: &'static str) -> PublicType {
     PublicType { name, description, available: true }
 }
 
-const fn later(name: &'static str, description: &'static str) -> PublicType {
-    PublicType { name, description, available: false }
-}
-
 /// Every public event there is.
 pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("call.started", "A call came in, or was asked for."),
@@ -49,7 +45,15 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
         "Something failed that you should know of: no model answered, the carrier did not do what it was asked, a \
          recording was lost, a transfer failed, your system did not answer a menu, or an endpoint was disabled.",
     ),
-    later("credits.low", "The client's credits run out."),
+    sent("credits.purchased", "Credit was bought and paid."),
+    sent(
+        "credits.low",
+        "The credit fell to the limit at which you want to be told: once for each time it does.",
+    ),
+    sent(
+        "credits.exhausted",
+        "The credit of a client that pays in advance is used up: once for each time it is.",
+    ),
 ];
 
 /// Families of public events, including those that get events only in later versions.

@@ -7,6 +7,7 @@ use domain::api_key::{
     ApiKeyCreated, ApiKeyDeleted, ApiKeyEvent, ApiKeyRevoked, ApiKeyRotated, ApiKeyUpdated, ApiKeyUsed,
     KeyTerms, KeyUsageEvent,
 };
+use domain::billing::BillingTerms;
 use domain::call::report::{LegRef, LegRole};
 use domain::call::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, LostBecause, RecordingFormat,
@@ -14,7 +15,9 @@ use domain::call::terms::{
 };
 use domain::call::*;
 use domain::carrier_event::{CarrierInboxEvent, InboxReceived};
-use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed};
+use domain::client::{
+    ClientBillingChanged, ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged, ClientRenamed,
+};
 use domain::customer::{
     CustomerCreated, CustomerDeleted, CustomerEvent, CustomerMerged, CustomerMergedInto, CustomerSeparated,
     CustomerUpdated, Email, MergeUndone, Profile,
@@ -480,6 +483,13 @@ pub fn client() -> Vec<ClientEvent> {
         ClientCreated { name: "Example Travel".to_owned(), at: at(0) }.into(),
         ClientLimitsChanged { before: ClientLimits::default(), after, origin: origin(), at: at(1) }.into(),
         ClientRenamed { before, after: renamed, origin: origin(), at: at(2) }.into(),
+        ClientBillingChanged {
+            before: BillingTerms::default(),
+            after: BillingTerms { prepaid: true, credit_line: 5_000_000, low_at: Some(10_000_000) },
+            origin: origin(),
+            at: at(3),
+        }
+        .into(),
     ]
 }
 

@@ -2,14 +2,18 @@
 
 use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
+use domain::billing::account::{CreditEvent, TransactionKind};
+use domain::billing::checkout::CheckoutEvent;
+use domain::billing::price_book::PriceBookEvent;
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
 use domain::customer::CustomerEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, ClientId, CustomerId, DeliveryId, DocumentId, EndpointId, ExportId,
-    KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId, NumberId, PrivacyJobId, ToolId, UploadId, UserId,
+    AccountId, AgentId, ApiKeyId, CallId, CheckoutId, ClientId, CreditAccountId, CustomerId, DeliveryId,
+    DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId, NumberId,
+    PriceBookId, PrivacyJobId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
@@ -196,6 +200,25 @@ audited! {
             changed(json!({"name": e.before}), json!({"name": e.after}));
         "client.limits_changed", LimitsChanged(e) => CLIENT_LIMITS_CHANGED:
             changed(json!(ClientLimitsView::from(e.before)), json!(ClientLimitsView::from(e.after)));
+        "client.billing_changed", BillingChanged(e) => CLIENT_BILLING_CHANGED:
+            changed(json!(e.before), json!(e.after));
+    }
+    // the node posts by itself what calls cost; that is in the ledger
+    CreditEvent of CreditAccountId by asked_for as |_| {
+        "credit_account.posted", Posted(e) if e.kind == TransactionKind::Grant => CREDITS_GRANTED: made(json!({
+            "amount_micros": e.amount(), "currency": e.currency, "reason": e.reason,
+        }));
+    }
+    PriceBookEvent of PriceBookId by asked_for as |_| {
+        "price_book.prices_set", Set(e) => PRICES_SET: made(json!({
+            "client_id": e.client.map(|id| id.to_string()), "currency": e.currency,
+            "effective_from": format_time(e.effective_from), "prices": e.prices,
+        }));
+    }
+    CheckoutEvent of CheckoutId by asked_for as |_| {
+        "checkout.requested", Requested(e) => CHECKOUT_REQUESTED: made(json!({
+            "amount_micros": e.amount, "currency": e.currency,
+        }));
     }
     ApiKeyEvent of ApiKeyId by anybody as |_| {
         "api_key.created", Created(e) => API_KEY_CREATED: made(json!({

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::counted::count;
 use super::recording::CallFiles;
-use super::view::CallView;
+use super::view::{CallCost, CallView};
 use crate::document::DocumentTable;
 use crate::rollup::{Contribution, Counted};
 use crate::view::{At, Row, Shown, View};
@@ -265,7 +265,7 @@ impl CallRow {
             {
                 self.recording_is(RecordingStatus::Failed);
             }
-            CallEvent::CostRecorded(recorded) => view.cost = Some(recorded.cost.clone()),
+            CallEvent::CostRecorded(recorded) => view.cost = Some(CallCost::from(&recorded.cost)),
             CallEvent::MetadataChanged(changed) => {
                 view.metadata = changed.metadata.reveal().cloned().unwrap_or_default();
             }

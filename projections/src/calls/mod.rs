@@ -11,4 +11,4 @@ mod view;
 pub use fold::{CallFact, CallRow, Calls, Dial};
 pub use queries::{CallCount, CallFilter, CallQueries, CallSearch, LAST_DIGITS};
 pub use recording::{CallFile, CallFiles, FileState, RecordingView};
-pub use view::{CallView, MoneyView};
+pub use view::{CallCost, CallView, MoneyView};

@@ -1,5 +1,7 @@
 //! The resource `Call` of the API.
 
+use domain::billing::Component;
+use domain::billing::account::TransactionKind;
 use domain::call::CallMetadata;
 use domain::call::terms::{AnsweredBy, Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
 use domain::envelope::Time;
@@ -7,6 +9,8 @@ use domain::ids::{AgentId, CallId, ConversationId, CustomerId, IvrSessionId};
 use domain::money::Money;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use crate::billing::{CostItemView, TransactionView};
 
 /// A phone call. Every field is always present; what is not known is `null`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -91,15 +95,65 @@ pub struct CallView {
     /// Whether there is a recording, and whether it is available.
     #[schema(value_type = crate::words::RecordingStatus)]
     pub recording_status: RecordingStatus,
-    /// What the carrier charged; `null` until it says so.
-    #[schema(value_type = Option<MoneyView>, required)]
-    pub cost: Option<Money>,
+    /// What the call costs; `null` until that is known.
+    #[schema(required)]
+    pub cost: Option<CallCost>,
     /// Your own data, set when the call was placed or later.
     #[schema(value_type = std::collections::BTreeMap<String, serde_json::Value>)]
     pub metadata: CallMetadata,
     /// Version of the call's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
+}
+
+/// What a call costs: the sum of its items once it was rated by your prices; before that, what the carrier charged.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct CallCost {
+    /// Millionths of the currency's unit: 12 500 is 0.0125.
+    pub amount_micros: i64,
+    /// Currency as an ISO 4217 code.
+    #[schema(example = "USD")]
+    pub currency: String,
+    /// Sum of the items, corrections included; only where one call is read, and once it was rated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub total: Option<MoneyView>,
+    /// The parts of the cost, with the prices at that time; only where one call is read.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub items: Vec<CostItemView>,
+}
+
+impl From<&Money> for CallCost {
+    fn from(money: &Money) -> Self {
+        let (amount_micros, currency) = (money.amount_micros, money.currency.clone());
+        Self { amount_micros, currency, total: None, items: Vec::new() }
+    }
+}
+
+impl CallCost {
+    /// The cost by what was charged for the call: the items of its charge, of which those of the carrier are replaced by
+    /// the ones of the last correction. `None` when nothing was charged.
+    #[must_use]
+    pub fn charged(transactions: &[TransactionView]) -> Option<Self> {
+        let mut items: Vec<CostItemView> = Vec::new();
+        let (mut total, mut currency) = (0_i64, None);
+        for one in transactions {
+            match one.kind {
+                TransactionKind::Usage => items.clone_from(&one.items),
+                TransactionKind::Correction if !one.items.is_empty() => {
+                    items.retain(|item| item.component != Component::Carrier);
+                    items.splice(0..0, one.items.iter().cloned());
+                }
+                TransactionKind::Correction => {}
+                _ => continue,
+            }
+            total = total.saturating_sub(one.amount.amount_micros);
+            currency = Some(one.amount.currency.clone());
+        }
+        let currency = currency?;
+        let sum = MoneyView { amount_micros: total, currency: currency.clone() };
+        Some(Self { amount_micros: total, currency, total: Some(sum), items })
+    }
 }
 
 /// An amount of money in integer micro-units.

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use domain::aggregate::Aggregate;
+use domain::billing::BillingTerms;
 use domain::client::{Client, ClientEvent, ClientLimits};
 use domain::envelope::{Position, Recorded, Time, Version};
 use domain::ids::ClientId;
@@ -29,6 +30,16 @@ pub struct ClientView {
     /// Limits of what the client may use.
     #[serde(default)]
     pub limits: ClientLimitsView,
+    /// Whether calls need cover by credit before they are placed or taken.
+    #[serde(default)]
+    pub prepaid: bool,
+    /// How far below zero the credit may go, in millionths of the currency.
+    #[serde(default)]
+    pub credit_line: i64,
+    /// The client is told once its credit falls to this, in millionths of the currency; `null`: it is not told.
+    #[serde(default)]
+    #[schema(required)]
+    pub low_at: Option<i64>,
     /// When the client was created.
     #[serde(with = "crate::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
@@ -36,6 +47,19 @@ pub struct ClientView {
     /// Version of the client's stream, which is also its `ETag`.
     #[schema(minimum = 1)]
     pub version: u64,
+}
+
+impl ClientView {
+    /// Terms of the client's credit.
+    #[must_use]
+    pub fn billing(&self) -> BillingTerms {
+        BillingTerms { prepaid: self.prepaid, credit_line: self.credit_line, low_at: self.low_at }
+    }
+
+    fn set_billing(&mut self, terms: BillingTerms) {
+        let BillingTerms { prepaid, credit_line, low_at } = terms;
+        (self.prepaid, self.credit_line, self.low_at) = (prepaid, credit_line, low_at);
+    }
 }
 
 /// Limits of what a client may use; `null`: the node's default limit.
@@ -125,6 +149,9 @@ impl View for Clients {
                     id: ClientId(at.id),
                     name: created.name,
                     limits: ClientLimitsView::default(),
+                    prepaid: false,
+                    credit_line: 0,
+                    low_at: None,
                     created_at: created.at,
                     version: at.version.0,
                 };
@@ -140,7 +167,15 @@ impl View for Clients {
                 row.view.name = renamed.after;
                 row.view.version = at.version.0;
             }
-            (None, ClientEvent::LimitsChanged(_) | ClientEvent::Renamed(_)) => {}
+            (Some(row), ClientEvent::BillingChanged(changed)) => {
+                row.position = at.position;
+                row.view.set_billing(changed.after);
+                row.view.version = at.version.0;
+            }
+            (
+                None,
+                ClientEvent::LimitsChanged(_) | ClientEvent::Renamed(_) | ClientEvent::BillingChanged(_),
+            ) => {}
         }
     }
 }
@@ -150,6 +185,7 @@ impl View for Clients {
 pub struct ClientEntry {
     pub id: ClientId,
     pub limits: ClientLimits,
+    pub billing: BillingTerms,
 }
 
 /// Queries of the platform's clients.

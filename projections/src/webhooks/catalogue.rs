@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
+use super::credits::CreditNotice;
 use super::errors::ErrorView;
 use super::examples;
 use super::occurrences::FunctionView;
@@ -77,6 +78,7 @@ fn event_schema(kind: &PublicType) -> EventSchema {
         Some(("kb", _)) => schema_of::<KnowledgeDocumentView>(kind),
         Some(("function", _)) => schema_of::<FunctionView>(kind),
         Some(("error", _)) => schema_of::<ErrorView>(kind),
+        Some(("credits", _)) => schema_of::<CreditNotice>(kind),
         _ => schema_of::<Anything>(kind),
     }
 }

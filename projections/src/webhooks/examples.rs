@@ -1,12 +1,17 @@
 //! Examples of public events, made by the same code as real ones.
 
 use bytes::Bytes;
+use domain::billing::account::{
+    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, TransactionKind,
+};
+use domain::billing::{Currency, Entry, LedgerAccount, Side};
 use domain::call::report::LegRef;
 use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingFormat};
 use domain::call::{Answered, CallEvent, Ended, Received, RecordingAvailable, Ringing};
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, DocumentId, IvrSessionId, MenuId, event_type_id,
+    AgentId, CallId, ClientId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, MenuId,
+    TransactionId, event_type_id,
 };
 use domain::ivr::session::{
     EndCause, MenuEntered, Outcome, SessionEnded, SessionEvent, SessionStarted, SessionStatus, Via,
@@ -47,6 +52,11 @@ pub fn example(name: &str) -> Value {
             name,
             &recorded(&DOCUMENT.stream(), &example_documents::document(name)),
         ),
+        Some(("credits", _)) => {
+            let facts = recorded(&CreditAccountId::of(CLIENT).stream(), &[credits(name)]);
+            let envelope = EventEnvelope { event: EVENT, client: CLIENT, at: at(40) };
+            facts.last().and_then(|fact| super::credits::body(fact, envelope))
+        }
         Some(("conversation" | "function" | "error", _)) => {
             told::<Conversations>(name, &recorded(&TALK.stream(), &example_talks::conversation(name)))
         }
@@ -66,6 +76,35 @@ fn told<V: Published>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
     let row = replay::<V>(facts).ok()??;
     let content = V::body(facts.last()?, &row).ok()?;
     body::<V>(name, EventEnvelope { event: EVENT, client: CLIENT, at: at(40) }, &row, content).ok()?
+}
+
+/// The event of a ledger that leads to the public event.
+fn credits(name: &str) -> CreditEvent {
+    let alert = |credit, limit| CreditAlert { credit, limit, currency: Currency::USD, at: at(40) };
+    let amount = 50_000_000;
+    match name {
+        "credits.low" => CreditsLow(alert(9_750_000, 10_000_000)).into(),
+        "credits.exhausted" => CreditsExhausted(alert(-12_000, 0)).into(),
+        _ => Posted {
+            id: TransactionId(Uuid::from_u128(BASE + 8)),
+            kind: TransactionKind::Purchase,
+            source: Source { kind: SourceKind::Checkout, id: Uuid::from_u128(BASE + 9) },
+            corrects: None,
+            currency: Currency::USD,
+            entries: vec![
+                Entry { account: LedgerAccount::Payments, side: Side::Debit, micros: amount },
+                Entry { account: LedgerAccount::Available, side: Side::Credit, micros: amount },
+            ],
+            available_after: amount + 1_200_000,
+            held_after: 0,
+            opens: false,
+            items: Vec::new(),
+            agent: None,
+            reason: None,
+            at: at(40),
+        }
+        .into(),
+    }
 }
 
 /// The events of an IVR session, to its end.

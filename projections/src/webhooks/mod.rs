@@ -5,6 +5,7 @@
 //! ([`DeliveryStore`](domain::ports::deliveries::DeliveryStore)); here they are only read.
 
 mod catalogue;
+mod credits;
 mod deliveries;
 mod delivery_history;
 mod endpoints;

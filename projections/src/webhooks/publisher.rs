@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::Recorded;
-use domain::ids::PrivacyJobId;
+use domain::ids::{CreditAccountId, PrivacyJobId};
 use domain::ports::event_store::EventStore;
 use domain::ports::webhooks::{PublicEvents, PublishError};
 use domain::webhook::public::PublicEvent;
 
+use super::credits;
 use super::endpoints::Endpoints;
 use super::memory::Memory;
 use super::published::Published;
@@ -47,6 +48,7 @@ impl Publisher {
             Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
             Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
             KnowledgeDocuments::CATEGORY => self.documents.take(&*self.log, fact).await,
+            CreditAccountId::CATEGORY => credits::published(fact),
             PrivacyJobId::CATEGORY => {
                 // the resources must be read again, because parts of them may have been erased
                 self.calls.forget();

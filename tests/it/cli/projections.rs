@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 15] = [
+const VIEWS: [&str; 17] = [
     "calls",
     "transcripts",
     "numbers",
@@ -26,6 +26,8 @@ const VIEWS: [&str; 15] = [
     "conversations",
     "messages",
     "customers",
+    "credit_accounts",
+    "credit_transactions",
 ];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {

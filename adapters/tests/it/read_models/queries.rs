@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters::testing::call_lives::{call, client, new_event, start};
 use domain::api_key::{ApiKeyCreated, ApiKeyEvent, ApiKeyUsed, KeyUsage, KeyUsageEvent};
+use domain::billing::BillingTerms;
 use domain::call::terms::{Direction, EndReason, Status};
 use domain::call::{CallEvent, CallMetadata, Queued};
 use domain::client::{ClientCreated, ClientEvent, ClientLimits, ClientLimitsChanged};
@@ -450,7 +451,11 @@ async fn what_clients_have_under_way_and_stored_is_counted(world: World) {
     world.catch_up().await;
 
     let entries = world.views.client_directory(None, 10).await.unwrap();
-    let mut wanted = clients.map(|id| ClientEntry { id, limits: ClientLimits::default() });
+    let mut wanted = clients.map(|id| ClientEntry {
+        id,
+        limits: ClientLimits::default(),
+        billing: BillingTerms::default(),
+    });
     wanted[1].limits = after;
     wanted.sort_by_key(|entry| entry.id);
     assert_eq!(entries, wanted);

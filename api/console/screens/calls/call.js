@@ -109,6 +109,7 @@ function Summary({ call, session }) {
     call.conversation_id && ['Conversation', html`<${Id} id=${call.conversation_id} href=${link('conversations', call.conversation_id)} />`],
     ['Carrier', `${call.provider ?? '–'}${call.answered_by ? `, ${words(call.answered_by)} answered` : ''}`],
     call.cost && ['Cost', money(call.cost)],
+    call.cost?.items?.length > 0 && ['Cost by part', call.cost.items.map((item) => `${words(item.component)} ${money(item.amount)}`).join(', ')],
     call.recording_status !== 'none' && ['Recording', call.recording_status],
     Object.keys(call.metadata).length > 0 && ['Metadata', html`<code>${JSON.stringify(call.metadata)}</code>`],
   ]} /><//>`;

@@ -7,7 +7,7 @@ import { Dialog } from '../../ui/dialog.js';
 import { Once } from '../keys.js';
 
 const RESOURCES = ['calls', 'conversations', 'ivr', 'webhooks', 'agents', 'tools', 'numbers', 'keys', 'users', 'analytics', 'audit', 'providers',
-  'customers', 'privacy'];
+  'customers', 'billing', 'privacy'];
 // to read what privacy is about is part of `customers`
 const ONE_VERB = { analytics: ['read'], audit: ['read'], customers: ['read'], privacy: ['write'] };
 const verbs = (resource) => ONE_VERB[resource] ?? ['read', 'write'];

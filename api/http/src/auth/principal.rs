@@ -103,7 +103,8 @@ pub fn scopes_of(role: Role) -> Scopes {
         "keys:read",
         "providers:read",
     ];
-    const LOOK_CLOSELY: &[&str] = &["keys:read", "users:read", "audit:read", "providers:read"];
+    const LOOK_CLOSELY: &[&str] =
+        &["keys:read", "users:read", "audit:read", "providers:read", "billing:read"];
     const ADMINISTER: &[&str] = &[
         "keys:read",
         "keys:write",
@@ -112,6 +113,8 @@ pub fn scopes_of(role: Role) -> Scopes {
         "audit:read",
         "providers:read",
         "providers:write",
+        "billing:read",
+        "billing:write",
         "privacy:write",
     ];
     let of = |parts: &[&[&str]]| Scopes::parse_known(&parts.concat());
@@ -142,7 +145,7 @@ mod tests {
         // the texts of a role are read leniently, like those of a stored key
         let count = |role| scopes_of(role).to_texts().len();
         let counts = [Role::Viewer, Role::Auditor, Role::Developer, Role::Admin].map(count);
-        assert_eq!(counts, [9, 13, 19, Scope::ALL.len()]);
+        assert_eq!(counts, [9, 14, 19, Scope::ALL.len()]);
     }
 
     #[test]

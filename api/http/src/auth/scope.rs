@@ -85,6 +85,7 @@ scopes! {
     "keys" = KeysRead KeysWrite,
     "users" = UsersRead UsersWrite,
     "providers" = ProvidersRead ProvidersWrite,
+    "billing" = BillingRead BillingWrite,
     ;
     "analytics:read" = AnalyticsRead,
     "audit:read" = AuditRead,

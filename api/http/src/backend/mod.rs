@@ -11,6 +11,7 @@ mod directories;
 mod log_key;
 mod notes;
 mod objects;
+mod payments;
 mod unique_names;
 mod webhooks;
 
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::Runtime;
+use actors::billing::Billing;
 use actors::call::Calls;
 use actors::carrier::CarrierInbox;
 use actors::conversation::ConversationService;
@@ -47,6 +49,7 @@ pub use directories::{Directories, Identity};
 pub use log_key::LogKey;
 pub use notes::Notes;
 pub use objects::ObjectAccess;
+pub use payments::Payments;
 pub use unique_names::{EMAIL, EXTERNAL_ID, Hold, NUMBER, OWN_NUMBER, UniqueNames};
 pub use webhooks::Webhooks;
 
@@ -123,6 +126,10 @@ pub struct Backend {
     pub call_feed: CallFeed,
     /// Renders the streams of all calls.
     pub call_boards: CallBoards,
+    /// Covers and charges calls, and posts to the clients' ledgers.
+    pub billing: Billing,
+    /// The payment provider; `None` without an account.
+    pub payments: Option<Payments>,
     /// What the views have reached.
     pub progress: Progress,
     /// What every request needs to know, in memory.

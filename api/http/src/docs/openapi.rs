@@ -36,6 +36,7 @@ use crate::{system, v1};
         (name = "api keys", description = "Keys for programs, with scopes, quotas and an expiry"),
         (name = "audit", description = "Audit log, event history, signed checkpoints, proofs and exports"),
         (name = "auth", description = "Signing in and out, tokens, and the current principal"),
+        (name = "billing", description = "Credit, what calls cost, prices and purchases"),
         (name = "calls", description = "Placing, controlling and reading calls"),
         (name = "carriers", description = "Endpoints that receive the carriers' signed webhooks"),
         (name = "clients", description = "The companies that use this node; each sees only its own data"),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use domain::aggregate::Aggregate as _;
 use domain::api_key::KeyUsage;
+use domain::billing::BillingTerms;
 use domain::client::Client;
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{ApiKeyId, CallId, ClientId};
@@ -116,6 +117,12 @@ impl Gate {
         })
     }
 
+    /// The terms of a client's credit.
+    #[must_use]
+    pub fn billing(&self, client: ClientId) -> BillingTerms {
+        self.tenants.billing(client)
+    }
+
     /// Start of the day whose calls count.
     #[must_use]
     pub fn today(&self) -> Time {
@@ -125,6 +132,7 @@ impl Gate {
     /// Sets a client's limits, at start.
     pub fn insert_client(&self, entry: ClientEntry) {
         self.tenants.set(entry.id, entry.limits);
+        self.tenants.set_billing(entry.id, entry.billing);
     }
 
     /// Sets a key's use so far, at start.
@@ -205,7 +213,7 @@ mod tests {
         let anybody = principal(Bounds::default());
         assert_eq!(gate.admit(&anybody, "GET", "/x").0.limit, 100);
         let limits = domain::client::ClientLimits { requests_per_minute: Some(7), ..Default::default() };
-        gate.insert_client(ClientEntry { id: anybody.client, limits });
+        gate.insert_client(ClientEntry { id: anybody.client, limits, billing: Default::default() });
         assert_eq!(gate.admit(&anybody, "GET", "/x").0.limit, 7);
     }
 }

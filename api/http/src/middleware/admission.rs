@@ -27,7 +27,8 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Turns of the carriers in each round. They speak for every client, and time out after 2 s.
 const CARRIERS_SHARE: usize = 4;
 /// Paths of webhooks that come in; only their signature, which is checked later, identifies the sender.
-const CARRIERS: [&str; 2] = ["/api/v1/webhooks/telnyx", "/api/v1/webhooks/hubspot"];
+const CARRIERS: [&str; 3] =
+    ["/api/v1/webhooks/telnyx", "/api/v1/webhooks/hubspot", "/api/v1/webhooks/stripe"];
 /// Path of sign-in, where a body without credentials is read; elsewhere it is not.
 const SIGNING_IN: &str = "/api/v1/auth/";
 /// Time within which a body that comes with the head arrives, as most do.

@@ -361,8 +361,9 @@ impl ResponseError for ApiError {
         if let Some(seconds) = self.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds));
         }
-        if self.code.status() == StatusCode::REQUEST_TIMEOUT {
-            // does not wait for the rest of the body
+        // 408: the rest of the body is not waited for; `unavailable`: behind a balancer that passes connections on, the
+        // client's next attempt reaches another node
+        if self.code.status() == StatusCode::REQUEST_TIMEOUT || self.code == Code::Unavailable {
             response.force_close();
         }
         if let Some(allow) = &self.allow {
@@ -376,6 +377,7 @@ impl ResponseError for ApiError {
 #[cfg(test)]
 mod tests {
     use actix_web::body::MessageBody as _;
+    use actix_web::http::ConnectionType;
     use serde_json::{Value, json};
 
     use super::*;
@@ -408,6 +410,15 @@ mod tests {
             let sent = response.headers().get(header::RETRY_AFTER).unwrap().to_str().unwrap();
             assert_eq!((response.status().as_u16(), sent), (503, seconds));
         }
+    }
+
+    #[test]
+    fn a_node_without_its_stores_keeps_no_connection_and_an_overloaded_one_does() {
+        let closes =
+            |error: ApiError| error.error_response().head().connection_type() == ConnectionType::Close;
+        assert!(closes(ApiError::unavailable(std::io::Error::other("away"))));
+        // a new connection each would be more work, not less
+        assert!(!closes(ApiError::overloaded(Duration::from_secs(1))));
     }
 
     #[test]

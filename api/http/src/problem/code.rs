@@ -83,6 +83,12 @@ codes! {
     SignatureInvalid = "signature_invalid", UNAUTHORIZED, "Wrong signature";
     /// The webhook was signed too long ago, or in the future.
     SignatureStale = "signature_stale", UNAUTHORIZED, "Stale signature";
+    /// The client is prepaid, and its credit does not cover the call.
+    InsufficientCredits = "insufficient_credits", PAYMENT_REQUIRED, "Not enough credit";
+    /// The payment provider opened no page to pay on.
+    CheckoutFailed = "checkout_failed", BAD_GATEWAY, "No page to pay on";
+    /// The node has no account with a payment provider.
+    PaymentsNotConfigured = "payments_not_configured", SERVICE_UNAVAILABLE, "No payment provider is configured";
     /// The key lacks the scope for this.
     InsufficientScope = "insufficient_scope", FORBIDDEN, "The API key lacks a scope";
     /// Only the platform's administrators may do this.

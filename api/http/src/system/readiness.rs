@@ -12,8 +12,9 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
-/// How long a check may take before it counts as failed.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a check may take before it counts as failed. Below the second that probes wait by default, so that they
+/// see which check failed.
+const PATIENCE: Duration = Duration::from_millis(800);
 
 /// Why something is not ready, for an operator: without secrets, or addresses with passwords.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +26,7 @@ pub trait ReadinessCheck: Send + Sync {
     /// Name in the readiness answer, such as `event_store` or `projection:calls`.
     fn name(&self) -> &str;
 
-    /// Runs the check. It fails after 2 seconds.
+    /// Runs the check. It fails after 0.8 seconds.
     async fn check(&self) -> Result<(), NotReady>;
 
     /// Lag of each view at the last check; empty when the check is not about views.

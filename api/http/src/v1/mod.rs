@@ -4,6 +4,7 @@ pub mod agents;
 pub mod analytics;
 pub mod audit;
 pub mod auth;
+pub mod billing;
 pub mod calls;
 mod commands;
 pub mod conversations;

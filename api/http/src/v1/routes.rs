@@ -17,8 +17,8 @@ use super::recipe::{describe, describe_delete, serve, serve_delete};
 use super::tools::ToolResource;
 use super::webhooks::EndpointResource;
 use super::{
-    agents, analytics, audit, auth, calls, conversations, customers, ivr, knowledge, llm, memories, numbers,
-    objects, privacy, tools, webhooks,
+    agents, analytics, audit, auth, billing, calls, conversations, customers, ivr, knowledge, llm, memories,
+    numbers, objects, privacy, tools, webhooks,
 };
 use crate::middleware::{Admitted, Idempotent};
 
@@ -55,6 +55,7 @@ endpoints! {
     webhooks::telnyx::take_clients_telnyx_webhook,
     webhooks::hubspot::take_hubspot_webhook,
     webhooks::hubspot::take_clients_hubspot_webhook,
+    webhooks::stripe::take_stripe_webhook,
     webhooks::event_types::list_event_types,
     webhooks::deliveries::get::get_webhook_delivery,
     webhooks::deliveries::events::list_webhook_delivery_events,
@@ -90,6 +91,16 @@ endpoints! {
     auth::providers::patch::patch_provider,
     auth::providers::remove::remove_provider,
     auth::providers::events::list_provider_events,
+    billing::balance::get_balance,
+    billing::transactions::list_transactions,
+    billing::usage::get_usage,
+    billing::statement::get_statement,
+    billing::prices::get_prices,
+    billing::prices::put_prices,
+    billing::grant::create_grant,
+    billing::checkouts::create_checkout,
+    billing::checkouts::get_checkout,
+    billing::checkouts::list_checkout_events,
     calls::create::create_call,
     calls::list::list_calls,
     calls::watch::stream_calls,

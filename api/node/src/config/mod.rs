@@ -6,6 +6,7 @@
 
 mod actors;
 mod audit;
+mod billing;
 mod carriers;
 mod conversations;
 mod documents;
@@ -33,6 +34,7 @@ mod zones;
 pub use actors::ActorsConfig;
 pub use api_http::Secret;
 pub use audit::AuditConfig;
+pub use billing::{BillingConfig, StripeConfig};
 pub use carriers::{TelnyxConfig, UltravoxConfig};
 pub use conversations::ConversationsConfig;
 pub use documents::DocumentsConfig;

@@ -7,6 +7,7 @@ use domain::ports::embeddings::EmbeddingProvider;
 
 use super::actors::ActorsConfig;
 use super::audit::AuditConfig;
+use super::billing::{BillingConfig, StripeConfig};
 use super::carriers::{TelnyxConfig, UltravoxConfig};
 use super::conversations::ConversationsConfig;
 use super::documents::DocumentsConfig;
@@ -70,6 +71,10 @@ tree! {
     telnyx: TelnyxConfig,
     /// The node's account with Ultravox.
     ultravox: UltravoxConfig,
+    /// Cover of prepaid calls by credit.
+    billing: BillingConfig,
+    /// The node's account with Stripe.
+    stripe: StripeConfig,
     /// The node's account with Groq.
     groq: GroqConfig,
     /// The node's account with OpenAI.

@@ -1,16 +1,22 @@
 //! Starts the actors of calls and IVR sessions, and connects them to the carriers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use actors::billing::{Billing, BillingOptions, Ledger, LedgerOptions, PriceBooks};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions};
 use api_http::backend::{CallFeed, ClientCarriers, DEFAULT_CLIENT, Directories};
+use api_http::limits::Gate;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::stores::Stores;
 use crate::config::Config;
+
+/// The shortest interval between two looks at a call's cover.
+const SHORTEST_CHECK: Duration = Duration::from_millis(100);
 
 /// The actors of calls and sessions, and the carriers.
 pub(super) struct CallActors {
@@ -20,13 +26,14 @@ pub(super) struct CallActors {
     pub(super) carriers: Arc<ClientCarriers>,
     pub(super) inbox: CarrierInbox,
     pub(super) feed: CallFeed,
+    pub(super) billing: Billing,
 }
 
 /// Starts the actors; they load what they need when they are first asked.
 pub(super) fn start(
     config: &Config,
     stores: &Stores,
-    directories: &Directories,
+    (directories, gate): (&Directories, Arc<Gate>),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> CallActors {
@@ -45,14 +52,27 @@ pub(super) fn start(
         agents: directories.agents.clone(),
     };
     let (numbers, agents) = (directories.numbers.clone(), directories.agents.clone());
+    let billing = Billing {
+        runtime: runtime.clone(),
+        calls: calls.clone(),
+        ledger: Ledger::new(runtime.clone(), LedgerOptions::default(), stop.clone()),
+        prices: PriceBooks::new(runtime.clone()),
+        terms: gate,
+        options: BillingOptions {
+            hold_for: config.billing.hold,
+            check_every: config.billing.check.max(SHORTEST_CHECK),
+            farewell: config.billing.farewell.clone(),
+        },
+    };
     let inbox = CarrierInbox::new(runtime.clone(), calls.clone(), numbers, agents, DEFAULT_CLIENT);
+    let inbox = inbox.covered_by(billing.clone());
     let (vault, own) = (edges.vault.clone(), edges.telephony.clone());
     let carriers = Arc::new(ClientCarriers::new(runtime.clone(), vault, own, edges.telnyx.clone()));
     let feed = CallFeed::new(runtime.store.clone());
     tasks.push(tokio::spawn(feed.clone().run(stop.clone())));
     tasks.push(tokio::spawn(ivr.clone().run(news, stop.clone())));
     tracing::debug!("the actors of calls are ready");
-    CallActors { calls, sessions, ivr, carriers, inbox, feed }
+    CallActors { calls, sessions, ivr, carriers, inbox, feed, billing }
 }
 
 /// How long actors stay in memory.

@@ -67,7 +67,8 @@ impl Node {
 
         let stores = stores::check(config, edges, show).await?;
         let loaded = directories::load(config, &stores, &mut tasks, &stop).await?;
-        let actors = calls::start(config, &stores, &loaded.directories, &mut tasks, &stop);
+        let known = (&loaded.directories, loaded.gate.clone());
+        let actors = calls::start(config, &stores, known, &mut tasks, &stop);
         let memories = memories::start(config, &stores, &mut tasks, &stop)?;
         let passages = knowledge::knowledge(&stores, &memories);
         let known = (&memories, &passages);

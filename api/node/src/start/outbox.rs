@@ -50,6 +50,7 @@ pub(super) fn start(
         knowledge: Some(knowledge),
         uploads: uploads.clone(),
         memories: Some(memories.clone()),
+        billing: Some(actors.billing.clone()),
         store: work.clone(),
         leases: work.clone(),
     };

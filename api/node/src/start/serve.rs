@@ -17,7 +17,7 @@ use adapters::keys::SqlIdempotency;
 use anyhow::Context as _;
 use api_http::auth::{Authenticator, Passwords, Tokens};
 use api_http::backend::{
-    Backend, CallBoards, LogKey, Notes, ObjectAccess, ShownCalls, UniqueNames, Webhooks,
+    Backend, CallBoards, LogKey, Notes, ObjectAccess, Payments, ShownCalls, UniqueNames, Webhooks,
 };
 use api_http::client_ip::TrustedProxies;
 use api_http::cors::cors;
@@ -114,10 +114,22 @@ pub(super) async fn backend(
         gate: loaded.gate,
         call_boards: CallBoards::new(actors.feed.clone(), Arc::new(shown_calls), stop.clone()),
         call_feed: actors.feed,
+        billing: actors.billing,
+        payments: stores
+            .edges
+            .payments
+            .clone()
+            .map(|provider| Payments { provider, webhook_secrets: webhook_secrets(config) }),
         progress,
         directories: loaded.directories,
         runtime: stores.runtime.clone(),
     })
+}
+
+/// The secrets that sign the payment provider's webhooks. A blank at an end would be a copying mistake.
+fn webhook_secrets(config: &Config) -> Arc<[String]> {
+    let secrets = config.stripe.webhook_secret.as_ref().map_or("", |secret| secret.reveal());
+    secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty()).map(str::to_owned).collect()
 }
 
 /// Who may do what: keys and users of the log, access tokens, and identities of another provider.

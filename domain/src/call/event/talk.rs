@@ -26,6 +26,8 @@ pub enum RejectCause {
     UnknownNumber,
     /// The number's route says `reject`.
     Route,
+    /// The client's credit does not cover the call.
+    NoCredit,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -2,7 +2,7 @@
 
 use super::{a_call, effect_of, retold};
 use crate::call::report::{CarrierFact, LegRef};
-use crate::call::terms::{CommandKind, Direction, SpeechOutcome, Status};
+use crate::call::terms::{CommandKind, Direction, EndReason, EndedBy, Fault, SpeechOutcome, Status};
 use crate::call::{
     Answered, CallCommand, CallEvent, DEFAULT_GREETING, DEFAULT_MAX_DURATION, EffectRequested,
     INBOUND_RING_TIMEOUT, LegIdentified, Received, RejectCause, RejectRequested, Routing, SpeechRequested,
@@ -58,6 +58,29 @@ fn a_call_to_a_number_that_refuses_or_is_not_ours_is_refused() {
         let effect_id = effect_of("leg-in", "reject");
         let refused = RejectRequested { effect_id, cause, at: at(1) }.into();
         assert_eq!(then.facts()[1..], [received(&line, 1), refused]);
+    }
+}
+
+#[test]
+fn a_call_that_no_credit_covers_is_refused_and_ends_for_that_reason() {
+    for route in [AGENT, MENU] {
+        let line = Line::inbound(route);
+        let mut offered = line.initiated(1);
+        if let CallCommand::Report { routing: Some(routing), .. } = &mut offered {
+            routing.covered = false;
+        }
+        let then = a_call().when(offered);
+        let effect_id = effect_of("leg-in", "reject");
+        let refused = RejectRequested { effect_id, cause: RejectCause::NoCredit, at: at(1) }.into();
+        assert_eq!(then.facts()[1..], [received(&line, 1), refused]);
+        // the answer that a repeated webhook would bring does not come
+        let call = then.and().after([line.initiated(2)]);
+        let ended = call.when(CallCommand::LegLost { now: at(3) });
+        let end = ended.facts().iter().find_map(|fact| match fact {
+            CallEvent::Ended(end) => Some((end.reason, end.ended_by, end.fault)),
+            _ => None,
+        });
+        assert_eq!(end, Some((EndReason::InsufficientCredits, EndedBy::System, Fault::CallerConfig)));
     }
 }
 
@@ -185,7 +208,7 @@ fn a_leg_somebody_else_placed_is_only_watched() {
     let heard = CallCommand::Report {
         report: Box::new(answered),
         role: line.role,
-        routing: Some(Routing { number_id: OUR_NUMBER_ID, route: MENU }),
+        routing: Some(Routing { number_id: OUR_NUMBER_ID, route: MENU, covered: true }),
     };
     let then = a_call().after([heard]).when(line.takes(initiated));
     let then = then.then_types(["call.carrier_event_received", "call.leg_identified"]);

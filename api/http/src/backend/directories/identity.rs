@@ -82,6 +82,11 @@ impl Identity {
         self.table.write().clients.insert(id);
     }
 
+    /// Whether there is such a client.
+    pub fn has_client(&self, id: ClientId) -> bool {
+        self.table.read().clients.contains(&id)
+    }
+
     pub fn apply(&self, events: &[Recorded]) {
         for event in events {
             let taken = match event.stream.category() {

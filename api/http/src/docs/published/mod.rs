@@ -133,7 +133,8 @@ mod tests {
             let secured = operation["security"] != json!([{}]);
             assert_eq!(
                 responses.contains_key("401"),
-                secured || ["/auth/", "/telnyx", "/hubspot"].iter().any(|part| path.contains(part)),
+                secured
+                    || ["/auth/", "/telnyx", "/hubspot", "/stripe"].iter().any(|part| path.contains(part)),
                 "{method} {path}"
             );
         }

@@ -11,7 +11,9 @@ use crate::problem::Code;
 /// Reads of results that may not be ready yet.
 const LATER: [&str; 2] = ["downloadExport", "getSubjectExport"];
 /// Operations that refer to something besides the resource in their path, which may not exist.
-const NAMES_MORE: [&str; 7] = [
+const NAMES_MORE: [&str; 9] = [
+    "createGrant",
+    "getPrices",
     "converse",
     "getLatestCheckpoint",
     "proveConsistency",
@@ -22,8 +24,10 @@ const NAMES_MORE: [&str; 7] = [
 ];
 /// Operations whose right is a token in their path.
 const SIGNED: [&str; 2] = ["downloadObject", "uploadObject"];
-/// Operations that need a model's answer.
-const ASKS_A_MODEL: [&str; 2] = ["converse", "sendMessage"];
+/// Operations that need the answer of a model, or of a payment provider.
+const ASKS_OTHERS: [&str; 3] = ["converse", "sendMessage", "createCheckout"];
+/// Operations that a client's credit must cover.
+const NEEDS_COVER: [&str; 1] = ["createCall"];
 
 /// Declares the error statuses of every operation, in place of a `default` answer.
 pub(super) fn declare(document: &mut Value) {
@@ -91,7 +95,10 @@ fn statuses(path: &str, method: &str, operation: &Value) -> Vec<u16> {
     if id == "uploadObject" {
         statuses.push(409);
     }
-    if ASKS_A_MODEL.contains(&id) {
+    if NEEDS_COVER.contains(&id) {
+        statuses.push(402);
+    }
+    if ASKS_OTHERS.contains(&id) {
         statuses.push(502);
     }
     statuses.sort_unstable();

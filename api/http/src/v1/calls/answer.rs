@@ -7,7 +7,7 @@ use domain::ids::{CallId, ClientId, TypedId as _};
 use domain::phone::Party;
 use domain::ports::StoreUnavailable;
 use projections::Queries;
-use projections::calls::{CallView, Calls};
+use projections::calls::{CallCost, CallView, Calls};
 use projections::customers::CustomerKey;
 use projections::document::table_of;
 use projections::page::Stored;
@@ -36,7 +36,10 @@ impl Resource for CallResource {
         id: CallId,
     ) -> Result<Option<Stored>, StoreUnavailable> {
         match views.document(table_of::<Calls>(), client, id.uuid()).await? {
-            Some(stored) => linked(views, client, stored).await.map(Some),
+            Some(stored) => {
+                let stored = linked(views, client, stored).await?;
+                costed(views, client, id, stored).await.map(Some)
+            }
             None => Ok(None),
         }
     }
@@ -64,6 +67,21 @@ async fn linked(views: &dyn Queries, client: ClientId, stored: Stored) -> Result
     let [customer] = views.customers_with(client, &key, 2).await?[..] else { return Ok(stored) };
     let Ok(mut call) = serde_json::from_str::<CallView>(&stored.json) else { return Ok(stored) };
     call.customer_id = Some(customer);
+    let json = serde_json::to_string(&call).map_err(|error| StoreUnavailable(error.to_string()))?;
+    Ok(Stored { json, ..stored })
+}
+
+/// The call with what its client was charged for it, part by part.
+async fn costed(
+    views: &dyn Queries,
+    client: ClientId,
+    id: CallId,
+    stored: Stored,
+) -> Result<Stored, StoreUnavailable> {
+    let charged = views.transactions_of(client, id.uuid()).await?;
+    let Some(cost) = CallCost::charged(&charged) else { return Ok(stored) };
+    let Ok(mut call) = serde_json::from_str::<CallView>(&stored.json) else { return Ok(stored) };
+    call.cost = Some(cost);
     let json = serde_json::to_string(&call).map_err(|error| StoreUnavailable(error.to_string()))?;
     Ok(Stored { json, ..stored })
 }

@@ -1,7 +1,9 @@
 //! Endpoint that places a call.
 
 use actix_web::{post, web};
+use actors::billing::{CoverError, Covered};
 use actors::conversation::ConversationError;
+use adapters::telephony::telnyx::PROVIDER;
 use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
 use domain::ids::{AgentId, CallId, ClientId, CustomerId, MenuId};
 use domain::phone::Party;
@@ -10,6 +12,7 @@ use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::super::billing::refused;
 use super::super::customers::known_customer;
 use super::answer::{begin, shown};
 use crate::auth::Caller;
@@ -51,6 +54,16 @@ pub(crate) struct NewCall {
     /// Whether to record the call from the answer on.
     #[serde(default)]
     record: bool,
+}
+
+/// The answer to a call that its client's credit does not cover.
+fn uncovered(error: CoverError) -> ApiError {
+    match error {
+        CoverError::Insufficient { .. } => ApiError::new(Code::InsufficientCredits, error.to_string()),
+        CoverError::Ledger(error) => refused(error),
+        CoverError::TooMuch => ApiError::internal(error),
+        error @ CoverError::Prices(_) => ApiError::unavailable(error),
+    }
 }
 
 /// Caller id of a new call. The client may use one of its own numbers or the caller id of the carrier account its
@@ -148,7 +161,16 @@ pub(crate) async fn create_call(
     let place = backend.gate.place(caller.client, id);
     let place = place.map_err(|spent| ApiError::quota_exhausted(spent.to_string(), spent.retry_after))?;
     let queue = CallCommand::Queue(Box::new(queue));
-    let receipt = begin(&backend, &caller, &request, id, queue).await?;
+    let covered = backend.billing.cover(caller.client, id, PROVIDER).await.map_err(uncovered)?;
+    let begun = begin(&backend, &caller, &request, id, queue).await;
+    if let (Err(error), Covered::Held) = (&begun, covered)
+        // whether it was queued is not known then: the hold is watched, and given back if there is no call
+        && error.code() != Code::Unavailable
+        && let Err(error) = backend.billing.release(caller.client, id).await
+    {
+        tracing::warn!(%error, "credit of a call that did not begin is given back later");
+    }
+    let receipt = begun?;
     if receipt.position.is_some() {
         place.queued();
     }

@@ -6,6 +6,7 @@ pub mod event_types;
 pub mod hubspot;
 mod ingress;
 pub mod public_events;
+pub mod stripe;
 pub mod telnyx;
 
 pub(crate) use endpoints::EndpointResource;

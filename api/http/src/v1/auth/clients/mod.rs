@@ -6,3 +6,5 @@ pub mod get;
 pub mod list;
 pub mod patch;
 mod resource;
+
+pub(in super::super) use resource::above;

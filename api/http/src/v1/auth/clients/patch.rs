@@ -1,6 +1,7 @@
-//! Endpoint that changes a client's name and limits.
+//! Endpoint that changes a client's name, limits and terms of credit.
 
 use actix_web::{patch, web};
+use domain::billing::BillingTermsPatch;
 use domain::client::{ClientCommand, ClientLimitsPatch};
 use domain::ids::ClientId;
 use projections::clients::ClientView;
@@ -27,6 +28,16 @@ pub(crate) struct ClientPatch {
     /// Limits of the client to change.
     #[schema(nullable = false)]
     limits: Option<LimitsPatch>,
+    /// Whether calls need cover by credit before they are placed or taken.
+    #[schema(nullable = false)]
+    prepaid: Option<bool>,
+    /// How far below zero the credit may go, in millionths of the currency.
+    #[schema(nullable = false, minimum = 0)]
+    credit_line: Option<i64>,
+    /// Have the client told once its credit falls to this, in millionths of the currency; `null`: it is not told.
+    #[serde(default, deserialize_with = "nullable")]
+    #[schema(value_type = Option<i64>)]
+    low_at: Option<Option<i64>>,
 }
 
 /// Changes to limits; a limit that is left out stays, and `null` lifts it.
@@ -59,9 +70,9 @@ impl From<LimitsPatch> for ClientLimitsPatch {
     }
 }
 
-/// Change a client's name or limits.
+/// Change a client's name, limits or terms of credit.
 ///
-/// Only for the platform's administrator. New limits hold from the next request on.
+/// Only for the platform's administrator. New limits and terms hold from the next request on.
 #[utoipa::path(patch, path = "/api/v1/auth/clients/{id}", tag = "clients", operation_id = "patchClient",
     params(("id" = String, Path, description = "Id of the client: `cli_…`"),
         ("If-Match" = Option<String>, Header,
@@ -80,10 +91,11 @@ pub(crate) async fn patch_client(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let caller = above(&caller, id)?;
-    let ClientPatch { name, limits } = body.value;
+    let ClientPatch { name, limits, prepaid, credit_line, low_at } = body.value;
     let update = ClientCommand::Update {
         name: name.map(|name| name.trim().to_owned()),
         limits: limits.map(ClientLimitsPatch::from).unwrap_or_default(),
+        billing: BillingTermsPatch { prepaid, credit_line, low_at },
         origin: ip.origin(),
         now: backend.runtime.clock.now(),
     };

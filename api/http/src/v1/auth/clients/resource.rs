@@ -37,6 +37,7 @@ impl AsProblem for ClientRefusal {
             ClientRefusal::Unknown => ApiError::not_found(Self::KIND),
             ClientRefusal::Exists => ApiError::conflict(self.to_string()),
             ClientRefusal::Name => ApiError::invalid("name", "invalid", self.to_string()),
+            ClientRefusal::CreditLine => ApiError::invalid("credit_line", "invalid", self.to_string()),
             ClientRefusal::NoRequests => {
                 ApiError::invalid("limits.requests_per_minute", "invalid", self.to_string())
             }
@@ -55,7 +56,7 @@ pub(super) fn inside(caller: &Principal, client: ClientId) -> Result<Principal, 
 
 /// Like [`inside`], for actions of the platform's administrator only. Answers 404 for another client and 403
 /// for the caller's own.
-pub(super) fn above(caller: &Principal, client: ClientId) -> Result<Principal, ApiError> {
+pub(in super::super::super) fn above(caller: &Principal, client: ClientId) -> Result<Principal, ApiError> {
     let inside = inside(caller, client)?;
     match caller.platform {
         true => Ok(inside),

@@ -1,0 +1,124 @@
+//! Covers prepaid calls: credit is kept before a call is placed or taken, and more while it lasts.
+
+use std::time::Duration;
+
+use domain::billing::account::{Change, CreditRefusal, CreditRequest};
+use domain::billing::price_book::PriceBookRefusal;
+use domain::billing::{BillingTerms, Currency, estimate};
+use domain::ids::{CallId, ClientId, TransactionId};
+
+use super::{Billing, LedgerError};
+use crate::session::CommandError;
+
+/// Whether a call is covered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Covered {
+    /// The client is not prepaid: its calls need no cover.
+    NotNeeded,
+    Held,
+}
+
+/// Why a call is not covered.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum CoverError {
+    /// There is not enough credit.
+    #[error("the credit does not cover the call: {available} millionths are available, {needed} are needed")]
+    Insufficient { available: i64, needed: i64 },
+    #[error("the credit cannot be looked at")]
+    Ledger(#[source] LedgerError),
+    #[error("the prices cannot be read")]
+    Prices(#[source] CommandError<PriceBookRefusal>),
+    #[error("what the call may cost does not fit into the ledger: check the prices")]
+    TooMuch,
+}
+
+impl From<LedgerError> for CoverError {
+    fn from(error: LedgerError) -> Self {
+        match error {
+            CommandError::Refused(CreditRefusal::Insufficient { available, needed }) => {
+                Self::Insufficient { available, needed }
+            }
+            error => Self::Ledger(error),
+        }
+    }
+}
+
+impl Billing {
+    /// Keeps credit for a call that is about to be placed or taken. Once for each call, however often it is asked.
+    pub async fn cover(&self, client: ClientId, call: CallId, provider: &str) -> Result<Covered, CoverError> {
+        let terms = self.terms.terms(client);
+        if !terms.prepaid {
+            return Ok(Covered::NotNeeded);
+        }
+        let (currency, amount) = self.estimate(client, provider, self.options.hold_for).await?;
+        let held = self.post(client, terms, currency, Change::Hold { call, amount }).await;
+        if let Err(CoverError::Insufficient { .. }) = &held {
+            metrics::counter!(domain::metrics::CALLS_WITHOUT_COVER, "when" => "begin").increment(1);
+        }
+        held.map(|()| Covered::Held)
+    }
+
+    /// Keeps enough for the time that the call has lasted and for as much ahead as at its begin; if there is less, at least
+    /// until it was looked at once more.
+    pub(crate) async fn extend(
+        &self,
+        client: ClientId,
+        call: CallId,
+        provider: &str,
+        lasted: Duration,
+    ) -> Result<(), CoverError> {
+        let terms = self.terms.terms(client);
+        if !terms.prepaid {
+            return Ok(());
+        }
+        let soon = self.options.check_every.saturating_mul(2);
+        for ahead in [self.options.hold_for.max(soon), soon] {
+            let (currency, to) = self.estimate(client, provider, lasted + ahead).await?;
+            match self.post(client, terms, currency, Change::Extend { call, to }).await {
+                Err(CoverError::Insufficient { .. }) if ahead > soon => {}
+                extended => return extended,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives back what was kept for a call that does not begin after all.
+    pub async fn release(&self, client: ClientId, call: CallId) -> Result<(), CoverError> {
+        let terms = self.terms.terms(client);
+        let currency = self.currency(client).await?;
+        self.post(client, terms, currency, Change::Release { call }).await
+    }
+
+    /// The currency that the client's calls are charged in.
+    pub(super) async fn currency(&self, client: ClientId) -> Result<Currency, CoverError> {
+        let book = self.prices.newest().await.map_err(CoverError::Prices)?;
+        let list = book.in_force(client, self.runtime.clock.now());
+        Ok(list.map_or(Currency::USD, |list| list.currency))
+    }
+
+    async fn estimate(
+        &self,
+        client: ClientId,
+        provider: &str,
+        time: Duration,
+    ) -> Result<(Currency, i64), CoverError> {
+        let book = self.prices.newest().await.map_err(CoverError::Prices)?;
+        let Some(list) = book.in_force(client, self.runtime.clock.now()) else {
+            return Ok((Currency::USD, 0));
+        };
+        let amount = estimate(&list, provider, time.as_secs()).map_err(|_| CoverError::TooMuch)?;
+        Ok((list.currency, amount))
+    }
+
+    async fn post(
+        &self,
+        client: ClientId,
+        terms: BillingTerms,
+        currency: Currency,
+        change: Change,
+    ) -> Result<(), CoverError> {
+        let (id, now) = (TransactionId(self.runtime.ids.next()), self.runtime.clock.now());
+        self.ledger.post(client, CreditRequest { id, currency, terms, change, now }, None).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,50 @@
+//! REST endpoints of credit and costs, one file each.
+
+pub mod balance;
+mod checkout_view;
+pub mod checkouts;
+pub mod grant;
+mod money;
+pub mod month;
+pub mod prices;
+pub mod statement;
+pub mod transactions;
+pub mod usage;
+
+use actors::billing::LedgerError;
+use domain::billing::account::CreditRefusal;
+
+use super::commands::AsProblem;
+use crate::problem::{ApiError, Code};
+
+impl AsProblem for CreditRefusal {
+    const KIND: &'static str = "credit account";
+
+    fn as_problem(&self) -> ApiError {
+        match self {
+            CreditRefusal::Insufficient { .. } => ApiError::new(Code::InsufficientCredits, self.to_string()),
+            CreditRefusal::OtherCurrency(_) => {
+                ApiError::invalid("amount.currency", "other_currency", self.to_string())
+            }
+            CreditRefusal::NotPositive | CreditRefusal::Overflow => {
+                ApiError::invalid("amount.amount_micros", "invalid", self.to_string())
+            }
+            CreditRefusal::Reason => ApiError::invalid("reason", "invalid", self.to_string()),
+            CreditRefusal::ReversedTooMuch | CreditRefusal::TooOld => ApiError::conflict(self.to_string()),
+        }
+    }
+}
+
+/// The answer to a request that the ledger did not take.
+pub(super) fn refused(error: LedgerError) -> ApiError {
+    super::commands::problem(error)
+}
+
+/// A word of a closed set, from a query.
+fn word<T: Copy>(all: &[T], name: fn(T) -> &'static str, text: &str) -> Result<T, String> {
+    let found = all.iter().copied().find(|one| name(*one) == text);
+    found.ok_or_else(|| {
+        let names: Vec<_> = all.iter().copied().map(name).collect();
+        format!("give one of {}", names.join(", "))
+    })
+}

@@ -1,0 +1,7 @@
+-- There is no credit.
+SET LOCAL voxledger.client = 'system';
+DROP TABLE credit_transactions;
+DROP TABLE credit_accounts;
+DELETE FROM clients;
+DELETE FROM projection_generations WHERE projection IN ('credit_accounts', 'credit_transactions', 'clients');
+DELETE FROM projections WHERE name IN ('credit_accounts', 'credit_transactions', 'clients');

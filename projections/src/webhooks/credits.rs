@@ -1,0 +1,107 @@
+//! What clients are told of their credit. Each event says it all by itself: the ledger may be long.
+
+use bytes::Bytes;
+use domain::billing::account::{
+    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, TransactionKind,
+};
+use domain::envelope::Recorded;
+use domain::ids::{CheckoutId, CreditAccountId, event_type_id};
+use domain::ports::webhooks::PublishError;
+use domain::webhook::public::PublicEvent;
+use domain::wire::{DecodeError, DomainEvent as _};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::public::{EventEnvelope, PublicBody, Subject};
+use crate::calls::MoneyView;
+
+/// Your credit, when it was bought or fell to a limit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct CreditNotice {
+    /// Credit afterwards, kept credit included.
+    pub credit: MoneyView,
+    /// The limit that it fell to; `null` when it was bought.
+    #[schema(required)]
+    pub limit: Option<MoneyView>,
+    /// What was bought; `null` when it fell to a limit.
+    #[schema(required)]
+    pub bought: Option<MoneyView>,
+    /// Checkout that was paid: TypeID `chk_…`; `null` when it fell to a limit.
+    #[schema(required)]
+    pub checkout_id: Option<String>,
+}
+
+impl CreditNotice {
+    fn of_alert(alert: &CreditAlert) -> Self {
+        let money = |amount_micros| MoneyView { amount_micros, currency: alert.currency.to_string() };
+        Self { credit: money(alert.credit), limit: Some(money(alert.limit)), bought: None, checkout_id: None }
+    }
+
+    fn of_purchase(posted: &Posted) -> Self {
+        let money = |amount_micros| MoneyView { amount_micros, currency: posted.currency.to_string() };
+        Self {
+            credit: money(posted.available_after.saturating_add(posted.held_after)),
+            limit: None,
+            bought: Some(money(posted.amount())),
+            checkout_id: Some(CheckoutId(posted.source.id).to_string()),
+        }
+    }
+}
+
+/// The public event that an event of a ledger leads to.
+pub(super) fn published(fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
+    let unreadable = |error| PublishError::Event { position: fact.position, error };
+    let Some((name, notice)) = notice(fact).map_err(unreadable)? else { return Ok(None) };
+    let body = written(name, fact, EventEnvelope::from(fact), notice)
+        .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?;
+    Ok(Some(PublicEvent {
+        id: fact.id,
+        client: fact.client_id,
+        position: fact.position,
+        event_type: name.to_owned(),
+        subject: fact.stream.id(),
+        agent: None,
+        at: fact.recorded_at,
+        body,
+    }))
+}
+
+fn notice(fact: &Recorded) -> Result<Option<(&'static str, CreditNotice)>, DecodeError> {
+    Ok(match CreditEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
+        CreditEvent::Posted(posted) if posted.kind == TransactionKind::Purchase => {
+            Some(("credits.purchased", CreditNotice::of_purchase(&posted)))
+        }
+        CreditEvent::Posted(_) => None,
+        CreditEvent::Low(CreditsLow(alert)) => Some(("credits.low", CreditNotice::of_alert(&alert))),
+        CreditEvent::Exhausted(CreditsExhausted(alert)) => {
+            Some(("credits.exhausted", CreditNotice::of_alert(&alert)))
+        }
+    })
+}
+
+/// The body of the public event that `fact` leads to, in `envelope`; `None` when it leads to none.
+pub(super) fn body(fact: &Recorded, envelope: EventEnvelope) -> Option<Bytes> {
+    let (name, notice) = notice(fact).ok()??;
+    written(name, fact, envelope, notice).ok()
+}
+
+fn written(
+    name: &str,
+    fact: &Recorded,
+    envelope: EventEnvelope,
+    data: CreditNotice,
+) -> Result<Bytes, serde_json::Error> {
+    let body = PublicBody {
+        id: event_type_id(envelope.event),
+        event_type: name.to_owned(),
+        timestamp: envelope.at,
+        client_id: envelope.client.to_string(),
+        sequence: fact.version.0,
+        subject: Subject {
+            kind: CreditAccountId::CATEGORY.to_owned(),
+            id: CreditAccountId(fact.stream.id()).to_string(),
+        },
+        data,
+    };
+    serde_json::to_vec(&body).map(Bytes::from)
+}

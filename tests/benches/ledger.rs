@@ -1,0 +1,142 @@
+//! How many durable postings a second the ledgers take from 64 writers: on one account, and on one account each. Beside it
+//! stands what bare appends of one event reach in the same run.
+//!
+//! `cargo bench -p tests --bench ledger`. Files go to the temporary folder; point `TMPDIR` at the disk to measure.
+
+#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actors::billing::{Ledger, LedgerOptions};
+use actors::{Runtime, TraceHooks};
+use adapters::clock::SystemClock;
+use adapters::event_store::{SqliteEventStore, SqliteSettings};
+use adapters::ids::RandomIds;
+use domain::billing::account::{Change, CreditRequest};
+use domain::billing::{BillingTerms, Component, CostItem, Currency, Rated, Unit};
+use domain::envelope::{Actor, Metadata, NewEvent, StreamId};
+use domain::ids::{CallId, ClientId, TransactionId};
+use domain::ports::clock::Clock;
+use domain::ports::event_store::{EventStore, Expected};
+use domain::ports::ids::Ids;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+const WRITERS: u128 = 64;
+const LENGTH: Duration = Duration::from_secs(5);
+
+fn main() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for run in 1..=3 {
+            let raw = raw().await;
+            let (one, many) = (postings(1).await, postings(WRITERS).await);
+            let share = |rate: f64| 100.0 * rate / raw;
+            println!(
+                "run {run}: bare appends {raw:.0}/s; postings on one account {one:.0}/s ({:.0} %), on {WRITERS} accounts \
+                 {many:.0}/s ({:.0} %)",
+                share(one),
+                share(many)
+            );
+        }
+    });
+}
+
+async fn store(folder: &std::path::Path) -> Arc<dyn EventStore> {
+    let path = folder.join("log.db");
+    Arc::new(SqliteEventStore::open(&path, &SqliteSettings::default()).await.unwrap())
+}
+
+/// Bare appends of one event of 400 bytes, each to a stream of its writer.
+async fn raw() -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, ids) = (store(folder.path()).await, Arc::new(RandomIds));
+    let began = Instant::now();
+    let writers = (0..WRITERS).map(|writer| {
+        let (store, ids) = (store.clone(), ids.clone());
+        tokio::spawn(async move {
+            let mut count = 0_u64;
+            while began.elapsed() < LENGTH {
+                let metadata = Metadata {
+                    correlation_id: Uuid::from_u128(writer),
+                    causation_id: None,
+                    actor: Actor::System("bench".to_owned()),
+                    request_id: None,
+                    traceparent: None,
+                    command_id: None,
+                    node: None,
+                };
+                let event = NewEvent {
+                    id: ids.next(),
+                    event_type: "bench.appended".to_owned(),
+                    schema: 1,
+                    client_id: ClientId(Uuid::from_u128(1)),
+                    payload: vec![0x5a; 400],
+                    metadata,
+                    recorded_at: SystemClock.now(),
+                };
+                let stream = StreamId::new("bench", Uuid::from_u128(writer + 1));
+                store.append(&stream, Expected::Any, vec![event]).await.unwrap();
+                count += 1;
+            }
+            count
+        })
+    });
+    rate(futures::future::join_all(writers).await, began)
+}
+
+/// Charges of calls of two items, by 64 writers on so many accounts.
+async fn postings(accounts: u128) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = Runtime {
+        store: store(folder.path()).await,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        node: "bench".into(),
+        trace: TraceHooks::default(),
+        snapshots: None,
+    };
+    let ledger = Ledger::new(runtime.clone(), LedgerOptions::default(), CancellationToken::new());
+    let began = Instant::now();
+    let writers = (0..WRITERS).map(|writer| {
+        let (ledger, runtime) = (ledger.clone(), runtime.clone());
+        tokio::spawn(async move {
+            let client = ClientId(Uuid::from_u128(1 + writer % accounts));
+            let mut count = 0_u64;
+            while began.elapsed() < LENGTH {
+                ledger.post(client, charge(&runtime), None).await.unwrap();
+                count += 1;
+            }
+            count
+        })
+    });
+    rate(futures::future::join_all(writers).await, began)
+}
+
+fn charge(runtime: &Runtime) -> CreditRequest {
+    let item = |component| CostItem {
+        component,
+        provider: "telnyx".to_owned(),
+        model: String::new(),
+        quantity: 60,
+        unit: Unit::Second,
+        price: 12_000,
+        per: 60,
+        amount: 12_000,
+    };
+    let items = vec![item(Component::Carrier), item(Component::Platform)];
+    let rated = Rated { currency: Currency::USD, items, provider_cost: 10_000 };
+    CreditRequest {
+        id: TransactionId(runtime.ids.next()),
+        currency: Currency::USD,
+        terms: BillingTerms::default(),
+        change: Change::Charge { call: CallId(runtime.ids.next()), rated, agent: None },
+        now: runtime.clock.now(),
+    }
+}
+
+fn rate(counts: Vec<Result<u64, tokio::task::JoinError>>, began: Instant) -> f64 {
+    let sum: u64 = counts.into_iter().map(Result::unwrap).sum();
+    sum as f64 / began.elapsed().as_secs_f64()
+}
