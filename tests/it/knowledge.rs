@@ -59,13 +59,19 @@ async fn ingest(api: &Api, base: &str, upload: &str, title: &str) -> Result<Stri
     Ok(format!("{KB}/{base}/documents/{}", text(&taken.data()?[0], "id")))
 }
 
-async fn add(api: &Api, base: &str, content_type: &str, title: &str, content: Vec<u8>) -> Result<String> {
+pub(crate) async fn add(
+    api: &Api,
+    base: &str,
+    content_type: &str,
+    title: &str,
+    content: Vec<u8>,
+) -> Result<String> {
     let upload = upload(api, base, content_type, content).await?;
     ingest(api, base, &upload, title).await
 }
 
 /// The document, once the node has done with its newest content.
-async fn settled(api: &Api, document: &str) -> Result<Value> {
+pub(crate) async fn settled(api: &Api, document: &str) -> Result<Value> {
     until("the document is ready or failed", SOON, async || {
         let document = api.get(document).await?.data()?;
         Ok(matches!(text(&document, "status"), "ready" | "failed").then_some(document))
@@ -205,7 +211,11 @@ async fn every_format_is_read_and_what_cannot_be_read_says_why() -> Result<()> {
     let word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     let locked = "/Encrypt<</Filter/Standard/V 1/R 2/O(00000000000000000000000000000000)\
         /U(00000000000000000000000000000000)/P -4>>/ID[(0123456789abcdef)(0123456789abcdef)]";
-    let bad: [(&str, Vec<u8>, &str); 6] = [
+    let sections: String = (0..10_001).map(|n| format!("# {n}\n\nText.\n\n")).collect();
+    let bad: [(&str, Vec<u8>, &str); 9] = [
+        ("application/pdf", pdf(&vec!["x".to_owned(); 3_001], ""), "too_long"),
+        ("text/markdown", sections.into(), "too_long"),
+        ("text/plain", "word ".repeat(2 << 20).into(), "too_long"),
         ("application/pdf", pdf(&pages, locked), "encrypted"),
         ("application/pdf", pdf(&[String::new()], ""), "no_text"),
         ("application/pdf", b"%PDF-1.7\nand then nothing of it".to_vec(), "damaged"),
@@ -327,6 +337,51 @@ async fn an_agent_answers_from_its_documents_and_the_message_says_which() -> Res
     api.post("/api/v1/conversation", ask).await?.data()?;
     let messages = api.list_all(&path).await?;
     assert_eq!(text(&messages[3]["retrieved"], "grounds"), "nothing", "{messages:?}");
+    node.server.terminate()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_base_whose_model_has_no_account_says_so() -> Result<()> {
+    let node = Node::start(&[])?;
+    let api = &node.api;
+    let model = json!({"provider": "google", "model": "gemini-embedding-001", "dimensions": 768});
+    let base = api.post(KB, json!({"name": "Far", "embedding": model})).await?.data()?;
+    assert_eq!(base["embedding"], model);
+    let base = text(&base, "id").to_owned();
+    let document = add(api, &base, "text/plain", "Hours", b"We open at nine.".to_vec()).await?;
+    let failed = settled(api, &document).await?;
+    assert_eq!(
+        (text(&failed, "status"), text(&failed, "failure")),
+        ("failed", "embedding_refused"),
+        "{failed}"
+    );
+    assert_eq!(search(api, &base, "nine").await?, [] as [Value; 0]);
+    node.server.terminate()?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_does_not_wait_for_a_model_that_hangs() -> Result<()> {
+    // connections are taken, and nothing is ever answered
+    let silent = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = format!("http://{}/v1", silent.local_addr()?);
+    let node = Node::start(&[("OPENAI_API_BASE", &address), ("OPENAI_API_KEY", "sk-test")])?;
+    let (api, near) = (&node.api, node.base("Near").await?);
+    let document =
+        add(api, &near, "text/plain", "Hours", b"On Saturdays we open from nine to one.".to_vec()).await?;
+    settled(api, &document).await?;
+    let model = json!({"provider": "openai", "model": "text-embedding-3-small", "dimensions": 768});
+    let far = api.post(KB, json!({"name": "Far", "embedding": model})).await?.data()?;
+    let agent = json!({"name": "Desk", "provider": "scripted", "model": "scripted-1",
+        "knowledge_base_ids": [near, far["id"]], "retrieval": {"budget_ms": 3_000}});
+    let agent = api.post("/api/v1/agents", agent).await?.data()?;
+    let ask = json!({"message": "When do you open on Saturdays?", "agent_id": agent["id"]});
+    let answer = api.post("/api/v1/conversation", ask).await?.data()?;
+    let path = format!("/api/v1/conversations/{}/messages", text(&answer, "conversation_id"));
+    let used = api.list_all(&path).await?[1]["retrieved"].clone();
+    assert_eq!((text(&used, "grounds"), &used["words_only"]), ("found", &json!(true)), "{used}");
+    assert!(used["took_ms"].as_u64().context("a time")? < 3_000, "{used}");
     node.server.terminate()?;
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 mod billing;
 mod clocks;
+mod documents;
 mod inbound;
 mod ivr;
 mod merging;

@@ -10,6 +10,7 @@ use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
+use actors::knowledge::KnowledgeDeps;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
 use actors::uploads::Uploads;
 use actors::{Appends, CommandContext, Runtime, TraceHooks};
@@ -332,6 +333,11 @@ impl World {
 
     /// Starts the process manager and its workers.
     pub fn start_work(&self) {
+        self.start_work_with(None);
+    }
+
+    /// The same, with what it takes to read documents.
+    pub fn start_work_with(&self, knowledge: Option<KnowledgeDeps>) {
         let bench = OutboxDeps {
             runtime: self.runtime.clone(),
             calls: self.calls.clone(),
@@ -344,7 +350,7 @@ impl World {
                 shown: self.store.clone(),
                 places: Arc::new(Semaphore::new(2)),
             }),
-            knowledge: None,
+            knowledge,
             uploads: self.uploads.clone(),
             memories: None,
             billing: Some(self.billing.clone()),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that fails panics")]
 
 mod database;
+mod documents;
 mod embeddings;
 mod erasures;
 mod event_store;

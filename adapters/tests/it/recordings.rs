@@ -23,7 +23,7 @@ const CLIENT: ClientId = ClientId(Uuid::from_u128(1));
 
 /// A vault that seals nothing, and holds every value to its place.
 #[derive(Debug)]
-struct OpenVault;
+pub(crate) struct OpenVault;
 
 #[async_trait]
 impl Vault for OpenVault {
@@ -41,14 +41,14 @@ impl Vault for OpenVault {
 }
 
 /// A server that answers each connection with the next of these bytes, and closes it.
-struct Storage {
+pub(crate) struct Storage {
     address: String,
     /// The requests it got, each with its head.
-    asked: Arc<Mutex<Vec<String>>>,
+    pub(crate) asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Storage {
-    async fn with(answers: Vec<Vec<u8>>) -> Self {
+    pub(crate) async fn with(answers: Vec<Vec<u8>>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let asked = Arc::<Mutex<Vec<String>>>::default();
@@ -68,16 +68,16 @@ impl Storage {
         Self { address, asked }
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}/rec.mp3?sig=x", self.address)
     }
 }
 
-fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+pub(crate) fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n").as_bytes(), body].concat()
 }
 
-fn whole(body: &[u8]) -> Vec<u8> {
+pub(crate) fn whole(body: &[u8]) -> Vec<u8> {
     answer("200 OK", &format!("Content-Length: {}\r\n", body.len()), body)
 }
 

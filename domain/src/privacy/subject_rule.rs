@@ -57,6 +57,7 @@ pub fn subject_rule(event_type: &str, field: &str) -> Option<SubjectRule> {
 
         ("conversation.started", "user" | "metadata") => SubjectRule::Person,
         ("conversation.message_added" | "conversation.turn_completed", "content") => SubjectRule::Person,
+        ("conversation.turn_completed", "excerpt") => SubjectRule::Person,
         ("conversation.function_executed", "content") => SubjectRule::Person,
         ("conversation.tools_called", "content" | "arguments" | "opaque") => SubjectRule::Person,
         ("conversation.summarised", "summary") => SubjectRule::Person,
@@ -139,5 +140,14 @@ mod tests {
         assert_eq!(subject_rule("call.received", "from"), Some(SubjectRule::Party));
         assert_eq!(subject_rule("call.received", "text"), None);
         assert_eq!(subject_rule("call.teleported", "to"), None);
+    }
+
+    #[test]
+    fn fields_that_the_golden_files_leave_out_belong_to_somebody() {
+        for (event_type, field) in
+            [("conversation.turn_completed", "excerpt"), ("kb_document.ingested", "url")]
+        {
+            assert_eq!(subject_rule(event_type, field), Some(SubjectRule::Person), "{event_type} {field}");
+        }
     }
 }

@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 17] = [
+const VIEWS: [&str; 20] = [
     "calls",
     "transcripts",
     "numbers",
@@ -26,6 +26,9 @@ const VIEWS: [&str; 17] = [
     "conversations",
     "messages",
     "customers",
+    "kb",
+    "kb_documents",
+    "memories",
     "credit_accounts",
     "credit_transactions",
 ];
