@@ -33,6 +33,8 @@ def places(node):
         "delivery": ["webhooks", "deliveries", delivery],
         "conversations": ["conversations"],
         "customers": ["customers"],
+        "knowledge": ["knowledge"],
+        "knowledge-base": ["knowledge", node.ask("POST", "/kb", {"name": "Clinic"})["id"]],
         "billing": ["billing"],
         "customer": ["customers", node.ask("POST", "/customers", {"name": "Ada Byron", "phones": [call["from"]]})["id"]],
         "agents": ["agents"],

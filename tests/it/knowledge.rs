@@ -147,6 +147,13 @@ async fn a_document_is_read_found_replaced_and_removed() -> Result<()> {
     assert!(text(&found[0], "text").contains("nine to one"), "{found:?}");
     assert_eq!(text(&found[0], "title"), "Hours");
     assert_eq!(found[0]["rank"]["keyword"], 1);
+    for (least, expected) in [(0.1, true), (0.99, false)] {
+        let near = json!({"query": "When do you open on Saturdays?", "min_similarity": least});
+        let near = api.post(&format!("{KB}/{base}/search"), near).await?.data()?;
+        let near = near.as_array().context("passages")?;
+        assert_eq!(!near.is_empty(), expected, "{near:?}");
+        assert!(near.iter().all(|one| one["similarity"].as_f64().is_some_and(|value| value >= least)));
+    }
     let shown = api.get(&format!("{KB}/{base}")).await?;
     assert_eq!((&shown.body["data"]["documents"], text(&shown.body["data"], "status")), (&json!(1), "ready"));
 

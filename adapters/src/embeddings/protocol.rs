@@ -66,7 +66,8 @@ struct GoogleAnswer {
 
 #[derive(Deserialize)]
 struct GoogleVector {
-    values: Vec<f32>,
+    /// As wide as JSON has them: one that is too large for a vector is told from nonsense.
+    values: Vec<f64>,
 }
 
 #[derive(Deserialize)]
@@ -85,7 +86,7 @@ struct OpenAiVector {
 enum Encoded {
     /// Base64 of little-endian f32.
     Text(String),
-    Numbers(Vec<f32>),
+    Numbers(Vec<f64>),
 }
 
 /// The vectors of an answer to a request for `texts` of them, in the order of the texts.
@@ -97,7 +98,7 @@ pub(super) fn vectors(
     let raw = match model.provider {
         EmbeddingProvider::Google => {
             let answer: GoogleAnswer = parsed(body)?;
-            answer.embeddings.into_iter().map(|vector| vector.values).collect()
+            answer.embeddings.into_iter().map(|vector| narrow(&vector.values)).collect()
         }
         _ => in_order(parsed(body)?, texts)?,
     };
@@ -116,11 +117,16 @@ fn in_order(answer: OpenAiAnswer, texts: usize) -> Result<Vec<Vec<f32>>, Embeddi
             return Err(nonsense("an index is out of range or twice"));
         };
         *place = Some(match vector.embedding {
-            Encoded::Numbers(values) => values,
+            Encoded::Numbers(values) => narrow(&values),
             Encoded::Text(text) => floats(&text)?,
         });
     }
     places.into_iter().collect::<Option<_>>().ok_or(EmbeddingFailure::Count { wanted: texts, got })
+}
+
+/// What is too large becomes infinite, which no vector may hold.
+fn narrow(values: &[f64]) -> Vec<f32> {
+    values.iter().map(|value| *value as f32).collect()
 }
 
 fn floats(text: &str) -> Result<Vec<f32>, EmbeddingFailure> {

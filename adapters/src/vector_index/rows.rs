@@ -86,9 +86,10 @@ pub(super) async fn changed_vectors(
     model: &str,
     since: Since,
 ) -> Result<Vec<Changed<Vec<u8>>>, StoreUnavailable> {
-    const VECTORS: &str = "SELECT e.changed, e.id, e.owner, e.removed, v.vector FROM index_entries e \
-        LEFT JOIN index_vectors v ON v.client_id = e.client_id AND v.collection = e.collection AND v.model = $3 \
-        AND v.id = e.id \
+    // not a join: without statistics PostgreSQL compares each entry with all vectors of the space
+    const VECTORS: &str = "SELECT e.changed, e.id, e.owner, e.removed, (SELECT v.vector FROM index_vectors v \
+        WHERE v.client_id = e.client_id AND v.collection = e.collection AND v.model = $3 AND v.id = e.id) \
+        FROM index_entries e \
         WHERE e.client_id = $1 AND e.collection = $2 AND (e.changed, e.id) > ($4, $5) \
         ORDER BY e.changed, e.id LIMIT $6 + 0";
     let [client, collection] = named(space);

@@ -11,7 +11,7 @@ const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-
 /// Operations whose data has no `version`, but whose answers carry the `ETag` of a resource.
 const TAGGED: [&str; 5] = ["getPrivacyJob", "eraseSubject", "exportSubject", "createExport", "getExport"];
 /// Operations that create something which has no address of its own.
-const NOWHERE: [&str; 1] = ["sendMessage"];
+const NOWHERE: [&str; 2] = ["presignDocument", "sendMessage"];
 /// Operations that start a job: they answer 202 and the job's address.
 const JOBS: [&str; 3] = ["createExport", "eraseSubject", "exportSubject"];
 

@@ -75,6 +75,8 @@ pub(crate) async fn create_memory(
         backend.caught_up(position).await;
     }
     let answer = written::<MemoryResource>(&backend, &caller, learned.id, learned.receipt).await?;
-    let answer = answer.location(&format!("/api/v1/memories/{}", learned.id));
-    Ok(if learned.new { answer.created() } else { answer })
+    Ok(match learned.new {
+        true => answer.created().location(&format!("/api/v1/memories/{}", learned.id)),
+        false => answer,
+    })
 }
