@@ -22,7 +22,7 @@ pub struct LookUp<'a> {
     /// Those that do not exist are left out.
     pub bases: &'a [KnowledgeBaseId],
     pub question: &'a str,
-    /// Most passages.
+    /// Most passages that are answered.
     pub limit: usize,
     /// Passages with a smaller score are left out, 0 to 1.
     pub min_score: f64,
@@ -50,7 +50,7 @@ pub struct FoundPassage {
 /// What a search found.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Searched {
-    /// Best first.
+    /// The best one comes first.
     pub passages: Vec<FoundPassage>,
     /// Why the question has no vector: then only words were searched for.
     pub words_only: Option<String>,

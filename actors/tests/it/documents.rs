@@ -24,7 +24,6 @@ use domain::ports::documents::{
 use domain::ports::embeddings::{
     Embedding, EmbeddingFailure, EmbeddingModel, EmbeddingProvider, EmbeddingTask, Embeddings,
 };
-use domain::ports::ids::Ids as _;
 use domain::ports::objects::{ObjectError, ObjectKey};
 use domain::ports::vector_index::{Hit, IndexEntry, IndexQuery, Space, VectorIndex};
 use uuid::Uuid;

@@ -50,4 +50,7 @@ pub struct ListMeta {
     pub shared_phones: Option<Vec<String>>,
     /// Number of all matching items, when the request has `include_total=true`.
     pub total: Option<u64>,
+    /// On writes: log position that the write reached.
+    #[schema(minimum = 1)]
+    pub position: Option<u64>,
 }

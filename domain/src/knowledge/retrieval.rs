@@ -46,13 +46,11 @@ impl Retrieval {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Grounds {
-    /// Passages were found.
     Found,
     /// Nothing was found: the answer has no grounds in the knowledge bases.
     Nothing,
     /// Nothing was found in time.
     TimedOut,
-    /// The search failed.
     Failed,
 }
 

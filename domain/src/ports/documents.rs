@@ -45,7 +45,7 @@ pub struct ContentOrder {
 /// The text of a document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DocumentText {
-    /// In reading order.
+    /// In the order in which a person reads.
     pub blocks: Vec<Block>,
     /// Number of pages; `None` where the format has none.
     pub pages: Option<u32>,

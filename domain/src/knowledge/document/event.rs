@@ -150,7 +150,6 @@ pub struct DocumentParsed {
     pub revision: u32,
     /// The content, encrypted in the object store; its type is that of the content.
     pub file: StoredFile,
-    /// Number of passages.
     pub chunks: u32,
     /// Number of pages; `None` where the format has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -163,7 +162,6 @@ pub struct DocumentParsed {
 pub struct DocumentReady {
     pub base: KnowledgeBaseId,
     pub revision: u32,
-    /// Number of passages.
     pub chunks: u32,
     /// Made the vectors of the passages.
     pub model: EmbeddingModel,
