@@ -218,7 +218,9 @@ async fn every_format_is_read_and_what_cannot_be_read_says_why() -> Result<()> {
     let word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
     let locked = "/Encrypt<</Filter/Standard/V 1/R 2/O(00000000000000000000000000000000)\
         /U(00000000000000000000000000000000)/P -4>>/ID[(0123456789abcdef)(0123456789abcdef)]";
-    let sections: String = (0..10_001).map(|n| format!("# {n}\n\nText.\n\n")).collect();
+    // sections that are long enough to be a passage each
+    let sections: String =
+        (0..10_001).map(|n| format!("# {n}\n\n{}\n\n", "Some text. ".repeat(30))).collect();
     let bad: [(&str, Vec<u8>, &str); 9] = [
         ("application/pdf", pdf(&vec!["x".to_owned(); 3_001], ""), "too_long"),
         ("text/markdown", sections.into(), "too_long"),

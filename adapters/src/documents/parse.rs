@@ -15,7 +15,7 @@ pub(super) const MAX_PAGES: usize = 3_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parsed {
     pub format: Format,
-    /// In reading order.
+    /// In the order in which a person reads.
     pub blocks: Vec<Block>,
     /// Number of pages; `None` where the format has none.
     pub pages: Option<u32>,

@@ -17,7 +17,6 @@ pub struct BaseSums {
     /// Documents that are queued, read or embedded.
     pub under_way: u64,
     pub failed: u64,
-    /// Number of passages.
     pub chunks: u64,
     pub bytes: u64,
 }
