@@ -18,6 +18,8 @@ use crate::calls::MoneyView;
 /// Your credit, when it was bought or fell to a limit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct CreditNotice {
+    /// Account of the credit: TypeID `acct_…`.
+    pub id: String,
     /// Credit afterwards, kept credit included.
     pub credit: MoneyView,
     /// The limit that it fell to; `null` when it was bought.
@@ -32,14 +34,16 @@ pub struct CreditNotice {
 }
 
 impl CreditNotice {
-    fn of_alert(alert: &CreditAlert) -> Self {
+    fn of_alert(id: String, alert: &CreditAlert) -> Self {
         let money = |amount_micros| MoneyView { amount_micros, currency: alert.currency.to_string() };
-        Self { credit: money(alert.credit), limit: Some(money(alert.limit)), bought: None, checkout_id: None }
+        let (credit, limit) = (money(alert.credit), Some(money(alert.limit)));
+        Self { id, credit, limit, bought: None, checkout_id: None }
     }
 
-    fn of_purchase(posted: &Posted) -> Self {
+    fn of_purchase(id: String, posted: &Posted) -> Self {
         let money = |amount_micros| MoneyView { amount_micros, currency: posted.currency.to_string() };
         Self {
+            id,
             credit: money(posted.available_after.saturating_add(posted.held_after)),
             limit: None,
             bought: Some(money(posted.amount())),
@@ -67,14 +71,15 @@ pub(super) fn published(fact: &Recorded) -> Result<Option<PublicEvent>, PublishE
 }
 
 fn notice(fact: &Recorded) -> Result<Option<(&'static str, CreditNotice)>, DecodeError> {
+    let id = CreditAccountId(fact.stream.id()).to_string();
     Ok(match CreditEvent::decode(&fact.event_type, fact.schema, &fact.payload)? {
         CreditEvent::Posted(posted) if posted.kind == TransactionKind::Purchase => {
-            Some(("credits.purchased", CreditNotice::of_purchase(&posted)))
+            Some(("credits.purchased", CreditNotice::of_purchase(id, &posted)))
         }
         CreditEvent::Posted(_) => None,
-        CreditEvent::Low(CreditsLow(alert)) => Some(("credits.low", CreditNotice::of_alert(&alert))),
+        CreditEvent::Low(CreditsLow(alert)) => Some(("credits.low", CreditNotice::of_alert(id, &alert))),
         CreditEvent::Exhausted(CreditsExhausted(alert)) => {
-            Some(("credits.exhausted", CreditNotice::of_alert(&alert)))
+            Some(("credits.exhausted", CreditNotice::of_alert(id, &alert)))
         }
     })
 }

@@ -30,6 +30,9 @@ impl Resource for CallResource {
     type Rules = Call;
     type View = Calls;
 
+    // the customer who has the number, and what the call was charged
+    const CHANGES_OTHERWISE: bool = true;
+
     async fn stored(
         views: &dyn Queries,
         client: ClientId,
