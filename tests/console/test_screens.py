@@ -34,6 +34,8 @@ def places(node):
         "conversations": ["conversations"],
         "customers": ["customers"],
         "billing": ["billing"],
+        "billing-statement": ["billing?tab=statement"],
+        "billing-prices": ["billing?tab=prices"],
         "customer": ["customers", node.ask("POST", "/customers", {"name": "Ada Byron", "phones": [call["from"]]})["id"]],
         "agents": ["agents"],
         "keys": ["keys"],

@@ -183,6 +183,9 @@ async fn costs_add_up(world: &World) -> Result<()> {
     let statement = world.api.get(&path).await?.data()?;
     assert_eq!((&statement["opening"], &statement["closing"]), (&dollars(0), &dollars(4_984_000)));
     assert_eq!(statement["transactions"], 3);
+    let page = world.api.send("GET", &path, &[("accept", "text/html")], None).await?;
+    let page = String::from_utf8(page.bytes.to_vec())?;
+    assert!(page.contains("4.984000 USD") && page.contains("<h1>"), "{page}");
     let csv = world.api.send("GET", &path, &[("accept", "text/csv")], None).await?;
     let csv = String::from_utf8(csv.bytes.to_vec())?;
     let lines: Vec<_> = csv.lines().collect();

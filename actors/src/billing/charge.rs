@@ -46,6 +46,15 @@ struct Over {
     open_turn: bool,
 }
 
+/// A call as it is now.
+struct Looked {
+    usage: CallUsage,
+    /// When its end was recorded; `None` while it goes on.
+    ended: Option<Time>,
+    seen: (Version, Version),
+    open_turn: bool,
+}
+
 impl Billing {
     /// Whether there are prices at all. Without any, nothing is charged.
     pub(crate) async fn has_prices(&self) -> Result<bool, CommandError<PriceBookRefusal>> {
@@ -120,9 +129,19 @@ impl Billing {
         Err(ChargeError::Never(why))
     }
 
+    /// What the call used so far. Fails with `Never` when an event of it cannot be read.
+    pub(crate) async fn used(&self, call: CallId) -> Result<CallUsage, ChargeError> {
+        Ok(self.look_at(call).await?.usage)
+    }
+
     /// What the call used, once it is over.
     async fn over(&self, call: CallId) -> Result<Option<Over>, ChargeError> {
-        let (mut usage, mut at) = (CallUsage::default(), None);
+        let Looked { usage, ended, seen, open_turn } = self.look_at(call).await?;
+        Ok(ended.map(|at| Over { usage, at, seen, open_turn }))
+    }
+
+    async fn look_at(&self, call: CallId) -> Result<Looked, ChargeError> {
+        let (mut usage, mut ended) = (CallUsage::default(), None);
         let of_call = self
             .each(&call.stream(), |recorded| {
                 // the carrier's webhooks are large and are not needed
@@ -131,13 +150,12 @@ impl Billing {
                 }
                 let event = CallEvent::decode(&recorded.event_type, recorded.schema, &recorded.payload)?;
                 if matches!(event, CallEvent::Ended(_)) {
-                    at = Some(recorded.recorded_at);
+                    ended = Some(recorded.recorded_at);
                 }
                 usage.take(&event);
                 Ok(())
             })
             .await?;
-        let Some(at) = at else { return Ok(None) };
         let (mut of_conversation, mut conversation) = (Version::NONE, Conversation::default());
         if let Some(id) = usage.conversation {
             let fold = |recorded: &Recorded| {
@@ -150,7 +168,7 @@ impl Billing {
             of_conversation = self.each(&id.stream(), fold).await?;
         }
         let (seen, open_turn) = ((of_call, of_conversation), conversation.turn().is_some());
-        Ok(Some(Over { usage, at, seen, open_turn }))
+        Ok(Looked { usage, ended, seen, open_turn })
     }
 
     /// Whether the call or its conversation has events that were not looked at.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::billing::account::{Change, CreditRefusal, CreditRequest};
 use domain::billing::price_book::PriceBookRefusal;
-use domain::billing::{BillingTerms, Currency, estimate};
+use domain::billing::{BillingTerms, CallUsage, Currency, estimate, rate};
 use domain::ids::{CallId, ClientId, TransactionId};
 
 use super::{Billing, LedgerError};
@@ -62,6 +62,8 @@ impl Billing {
             return Ok(Covered::NotNeeded);
         }
         let (currency, amount) = self.estimate(client, provider, self.options.hold_for.max(MIN_HOLD)).await?;
+        // a call that costs nothing by time is watched as well
+        let amount = if currency.is_some() { amount.max(1) } else { amount };
         let held = self.post(client, terms, currency, Change::Hold { call, amount }).await;
         if let Err(CoverError::Insufficient { .. }) = &held {
             metrics::counter!(domain::metrics::CALLS_WITHOUT_COVER, "when" => "begin").increment(1);
@@ -69,13 +71,13 @@ impl Billing {
         held.map(|()| Covered::Held)
     }
 
-    /// Keeps enough for the time that the call has lasted and for as much ahead as at its begin; if there is less, at least
-    /// until it was looked at once more.
+    /// Keeps enough for what the call has used, for the time that it has lasted, and for as much ahead as at its begin; if
+    /// there is less, at least until it was looked at once more.
     pub(crate) async fn extend(
         &self,
         client: ClientId,
         call: CallId,
-        provider: &str,
+        usage: &CallUsage,
         lasted: Duration,
     ) -> Result<(), CoverError> {
         let terms = self.terms.terms(client);
@@ -84,7 +86,8 @@ impl Billing {
         }
         let soon = self.options.check_every.saturating_mul(2);
         for ahead in [self.options.hold_for.max(soon), soon] {
-            let (currency, to) = self.estimate(client, provider, lasted + ahead).await?;
+            let (currency, by_time) = self.estimate(client, &usage.provider, lasted + ahead).await?;
+            let to = by_time.saturating_add(self.so_far(client, usage).await?);
             match self.post(client, terms, currency, Change::Extend { call, to }).await {
                 Err(CoverError::Insufficient { .. }) if ahead > soon => {}
                 extended => return extended,
@@ -111,6 +114,15 @@ impl Billing {
         let Some(list) = book.in_force(client, now) else { return Ok((None, 0)) };
         let amount = estimate(&list, provider, time.as_secs()).map_err(|_| CoverError::TooMuch)?;
         Ok((Some(list.currency), amount))
+    }
+
+    /// What the models and the speech of a call cost so far: what does not go by time.
+    async fn so_far(&self, client: ClientId, usage: &CallUsage) -> Result<i64, CoverError> {
+        let now = self.runtime.clock.now();
+        let book = self.prices.as_of(now - BOOK_MAY_TRAIL).await.map_err(CoverError::Prices)?;
+        let Some(list) = book.in_force(client, now) else { return Ok(0) };
+        let untimed = CallUsage { answered_at: None, ..usage.clone() };
+        rate(&list, &untimed).and_then(|rated| rated.total()).map_err(|_| CoverError::TooMuch)
     }
 
     async fn post(

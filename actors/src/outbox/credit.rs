@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::billing::CallUsage;
 use domain::call::CallCommand;
 use domain::call::terms::{EndReason, EndedBy};
 use domain::envelope::{Position, Recorded};
@@ -81,7 +82,15 @@ impl EffectRun<'_> {
         // the carrier's clock may be wrong: by ours the call has not lasted longer than credit is kept for it
         let lasted = self.deps.runtime.clock.now() - answered_at.max(held_since);
         let lasted = lasted.to_std().unwrap_or(Duration::ZERO);
-        match billing.extend(client, call_id, call.provider(), lasted).await {
+        let usage = match billing.used(call_id).await {
+            Ok(usage) => usage,
+            // its time is covered all the same
+            Err(ChargeError::Never(_)) => {
+                CallUsage { provider: call.provider().to_owned(), ..CallUsage::default() }
+            }
+            Err(error) => return Ok(NextStep::postpone(every, &error)),
+        };
+        match billing.extend(client, call_id, &usage, lasted).await {
             Ok(()) | Err(CoverError::TooMuch | CoverError::OtherCurrency(_)) => {}
             Err(CoverError::Insufficient { .. }) => {
                 metrics::counter!(domain::metrics::CALLS_WITHOUT_COVER, "when" => "under_way").increment(1);

@@ -22,27 +22,25 @@ use uuid::Uuid;
 
 use crate::world::{CLIENT, World};
 
-/// A minute of the carrier costs 60 000 millionths, by the second; or the carrier's own charge and a fifth.
-async fn price(world: &World, markup: bool) {
-    let price = |unit, per, price| Price {
-        component: Component::Carrier,
-        provider: None,
-        model: None,
-        unit,
-        per,
-        price,
-        increment: 1,
-        minimum: 0,
-        rounding: Rounding::HalfUp,
-    };
-    let mut prices = vec![price(Unit::Second, 60, 60_000)];
-    if markup {
-        prices.push(price(Unit::Cost, 100, 120));
-    }
+fn priced(component: Component, unit: Unit, per: u64, price: i64) -> Price {
+    let (provider, model, rounding) = (None, None, Rounding::HalfUp);
+    Price { component, provider, model, unit, per, price, increment: 1, minimum: 0, rounding }
+}
+
+async fn set_prices(world: &World, prices: Vec<Price>) {
     let mut session = Session::<PriceBook>::new(world.runtime.clone(), PriceBookId::OF_NODE.stream());
     let (currency, now) = (Currency::USD, world.runtime.clock.now());
     let set = PriceBookCommand::Set { client: None, currency, prices, effective_from: None, now };
     session.execute(&set, &world.context(), None).await.unwrap();
+}
+
+/// A minute of the carrier costs 60 000 millionths, by the second; or the carrier's own charge and a fifth.
+async fn price(world: &World, markup: bool) {
+    let mut prices = vec![priced(Component::Carrier, Unit::Second, 60, 60_000)];
+    if markup {
+        prices.push(priced(Component::Carrier, Unit::Cost, 100, 120));
+    }
+    set_prices(world, prices).await;
 }
 
 async fn grant(world: &World, amount: i64) {
@@ -218,6 +216,29 @@ async fn when_the_credit_is_used_up_the_caller_hears_it_and_the_call_ends() {
     assert_eq!((ended.reason, ended.ended_by), (EndReason::InsufficientCredits, EndedBy::System));
     let (_, held) = credit(&world).await;
     assert_eq!(held, 0);
+}
+
+#[actix::test]
+async fn what_is_spoken_on_a_call_is_covered_while_it_lasts() {
+    let world = World::new();
+    set_prices(&world, vec![priced(Component::Tts, Unit::Character, 1, 1_000)]).await;
+    prepaid(&world);
+    grant(&world, 1_000_000).await;
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    // nothing goes by time: it is watched by what may be kept least
+    assert_eq!(credit(&world).await, (999_999, 1));
+    world.take(world.report("a", 2, CarrierFact::Answered)).await;
+    world.pass(Duration::from_secs(20)).await;
+    let (_, held) = credit(&world).await;
+    world.take(world.report("a", 3, hung_up())).await;
+    world.settle().await;
+    let spent =
+        -kinds(&world).await.iter().filter(|(kind, _)| *kind == "usage").map(|(_, of)| of).sum::<i64>();
+    assert!(spent > 0);
+    assert_eq!(held, spent);
+    assert_eq!(credit(&world).await, (1_000_000 - spent, 0));
 }
 
 #[actix::test]

@@ -95,6 +95,17 @@ pub enum Mismatch {
 }
 
 impl Mismatch {
+    pub const ALL: &'static [Mismatch] = &[
+        Mismatch::Client,
+        Mismatch::Session,
+        Mismatch::LiveMode,
+        Mismatch::Currency,
+        Mismatch::Amount,
+        Mismatch::Account,
+        Mismatch::ReversedTooMuch,
+        Mismatch::ReversedCurrency,
+    ];
+
     /// Whether it is about money that was taken back: the purchase itself stays credited.
     const fn is_of_reversal(self) -> bool {
         matches!(self, Self::ReversedTooMuch | Self::ReversedCurrency)

@@ -1,9 +1,10 @@
-//! What clients are told of their credit. Each event says it all by itself: the ledger may be long.
+//! What clients are told of their credit and of purchases. Each event says it all by itself: the ledger may be long.
 
 use bytes::Bytes;
 use domain::billing::account::{
     CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, TransactionKind,
 };
+use domain::billing::checkout::CheckoutEvent;
 use domain::envelope::Recorded;
 use domain::ids::{CheckoutId, CreditAccountId, event_type_id};
 use domain::ports::webhooks::PublishError;
@@ -12,7 +13,9 @@ use domain::wire::{DecodeError, DomainEvent as _};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::errors::ErrorView;
 use super::public::{EventEnvelope, PublicBody, Subject};
+use super::published::ERROR;
 use crate::calls::MoneyView;
 
 /// Your credit, when it was bought or fell to a limit.
@@ -52,11 +55,11 @@ impl CreditNotice {
     }
 }
 
-/// The public event that an event of a ledger leads to.
+/// The public event that an event of a ledger or of a checkout leads to.
 pub(super) fn published(fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
     let unreadable = |error| PublishError::Event { position: fact.position, error };
-    let Some((name, notice)) = notice(fact).map_err(unreadable)? else { return Ok(None) };
-    let body = written(name, fact, EventEnvelope::from(fact), notice)
+    let Some((name, data)) = told(fact).map_err(unreadable)? else { return Ok(None) };
+    let body = written(name, fact, EventEnvelope::from(fact), data)
         .map_err(|error| PublishError::Body { position: fact.position, reason: error.to_string() })?;
     Ok(Some(PublicEvent {
         id: fact.id,
@@ -68,6 +71,23 @@ pub(super) fn published(fact: &Recorded) -> Result<Option<PublicEvent>, PublishE
         at: fact.recorded_at,
         body,
     }))
+}
+
+/// What is told of an event: the public name and its data.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Told {
+    Credit(CreditNotice),
+    Failure(Box<ErrorView>),
+}
+
+fn told(fact: &Recorded) -> Result<Option<(&'static str, Told)>, DecodeError> {
+    if fact.stream.category() == CheckoutId::CATEGORY {
+        let event = CheckoutEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
+        let failure = ErrorView::of_checkout(CheckoutId(fact.stream.id()), &event);
+        return Ok(failure.map(|failure| (ERROR, Told::Failure(Box::new(failure)))));
+    }
+    Ok(notice(fact)?.map(|(name, notice)| (name, Told::Credit(notice))))
 }
 
 fn notice(fact: &Recorded) -> Result<Option<(&'static str, CreditNotice)>, DecodeError> {
@@ -86,26 +106,27 @@ fn notice(fact: &Recorded) -> Result<Option<(&'static str, CreditNotice)>, Decod
 
 /// The body of the public event that `fact` leads to, in `envelope`; `None` when it leads to none.
 pub(super) fn body(fact: &Recorded, envelope: EventEnvelope) -> Option<Bytes> {
-    let (name, notice) = notice(fact).ok()??;
-    written(name, fact, envelope, notice).ok()
+    let (name, data) = told(fact).ok()??;
+    written(name, fact, envelope, data).ok()
 }
 
 fn written(
     name: &str,
     fact: &Recorded,
     envelope: EventEnvelope,
-    data: CreditNotice,
+    data: Told,
 ) -> Result<Bytes, serde_json::Error> {
+    let id = match &data {
+        Told::Credit(_) => CreditAccountId(fact.stream.id()).to_string(),
+        Told::Failure(_) => CheckoutId(fact.stream.id()).to_string(),
+    };
     let body = PublicBody {
         id: event_type_id(envelope.event),
         event_type: name.to_owned(),
         timestamp: envelope.at,
         client_id: envelope.client.to_string(),
         sequence: fact.version.0,
-        subject: Subject {
-            kind: CreditAccountId::CATEGORY.to_owned(),
-            id: CreditAccountId(fact.stream.id()).to_string(),
-        },
+        subject: Subject { kind: fact.stream.category().to_owned(), id },
         data,
     };
     serde_json::to_vec(&body).map(Bytes::from)

@@ -22,7 +22,7 @@ use crate::ivr_sessions::{IvrSessions, SessionRow};
 use crate::view::{Shown, View};
 
 /// Public name of failures.
-const ERROR: &str = "error.occurred";
+pub(super) const ERROR: &str = "error.occurred";
 
 /// What is published of an event.
 #[derive(Debug)]

@@ -33,9 +33,6 @@ pub(super) trait Resource {
     /// View whose rows the API answers.
     type View: View<Row: Shown>;
 
-    /// Whether what is shown changes without events of the resource's own stream.
-    const CHANGES_OTHERWISE: bool = false;
-
     /// The resource's row in the views now; `None` when the client has no such resource.
     async fn stored(
         views: &dyn Queries,
@@ -65,7 +62,7 @@ pub(super) async fn get<R: Resource>(
     }
     let stored = R::stored(&*backend.views, caller.client, id).await.map_err(ApiError::unavailable)?;
     let stored = stored.ok_or_else(|| ApiError::not_found(kind::<R>()))?;
-    Ok(tagged::<R>(stored))
+    Ok(tagged(stored))
 }
 
 /// The resource as it was, folded from its events by the view's own rules.
@@ -187,8 +184,8 @@ async fn carry_out<R: Resource>(
 
 /// Answers with the resource as it is after a command.
 /// A resource with its `ETag`.
-fn tagged<R: Resource>(stored: Stored) -> Answer {
-    if R::CHANGES_OTHERWISE { marked(stored) } else { Answer::json(stored.json).etag(stored.version) }
+fn tagged(stored: Stored) -> Answer {
+    if stored.joined { marked(stored) } else { Answer::json(stored.json).etag(stored.version) }
 }
 
 /// A resource whose `ETag` holds a hash of its content besides its version, because events of other streams change it.
@@ -208,7 +205,7 @@ pub(super) async fn written<R: Resource>(
     let stored = R::stored(&*backend.views, caller.client, id).await.ok().flatten();
     // the resource may have changed again, or the views may trail: the answer is the state that this write produced
     let answer = match stored.filter(|stored| stored.version == receipt.version) {
-        Some(stored) => tagged::<R>(stored),
+        Some(stored) => tagged(stored),
         None => as_of::<R>(backend, caller, id, Moment::Version(receipt.version)).await?,
     };
     Ok(answer.written_at(receipt.position))

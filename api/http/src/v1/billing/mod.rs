@@ -8,6 +8,7 @@ mod money;
 pub mod month;
 pub mod prices;
 pub mod statement;
+mod statement_html;
 pub mod transactions;
 pub mod usage;
 
