@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::billing::account::{CreditAccount, CreditEvent, CreditRefusal, CreditRequest};
+use domain::billing::account::{CreditAccount, CreditEvent, CreditOutcome, CreditRefusal, CreditRequest};
 use domain::envelope::{Actor, Position};
 use domain::ids::{ClientId, CreditAccountId};
 use domain::origin::Origin;
@@ -215,7 +215,7 @@ async fn post(
 fn decide(
     account: &CreditAccount,
     requests: &[CreditRequest],
-) -> Result<(Vec<CreditEvent>, Vec<Result<(), CreditRefusal>>), CreditRefusal> {
+) -> Result<(Vec<CreditEvent>, Vec<CreditOutcome>), CreditRefusal> {
     let (facts, outcomes) = account.decide_each(requests);
     match outcomes.iter().find_map(|outcome| outcome.err()) {
         Some(refusal) if facts.is_empty() => Err(refusal),

@@ -49,6 +49,7 @@ async fn show(id: web::Path<String>, served: web::Data<Served>) -> HttpResponse 
         .collect();
     let page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Simulated Stripe</title>\
+         <link rel=\"icon\" href=\"data:,\">\
          <body style=\"font-family: sans-serif; max-width: 30rem; margin: 4rem auto\">\
          <h1>Simulated Stripe</h1><p>No money moves here. Amount in the smallest units of the currency:</p>\
          <p><strong>{minor_units} {currency}</strong></p>\

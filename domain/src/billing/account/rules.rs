@@ -88,6 +88,9 @@ pub enum CreditRefusal {
     TooOld,
 }
 
+/// Whether a request was carried out, by an event or because it is no news.
+pub type CreditOutcome = Result<(), CreditRefusal>;
+
 /// State of an account, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct CreditAccount {
@@ -121,13 +124,10 @@ impl CreditAccount {
         self.request(&mut self.draft(), request)
     }
 
-    /// Decides requests one after the other, each on the state after those before it: all facts, and whether each
-    /// request was refused.
+    /// Decides requests one after the other, each on the state after those before it: all facts, and what became of
+    /// each request.
     #[must_use]
-    pub fn decide_each(
-        &self,
-        requests: &[CreditRequest],
-    ) -> (Vec<CreditEvent>, Vec<Result<(), CreditRefusal>>) {
+    pub fn decide_each(&self, requests: &[CreditRequest]) -> (Vec<CreditEvent>, Vec<CreditOutcome>) {
         let (mut draft, mut facts) = (self.draft(), Vec::new());
         let mut decide = |request: &CreditRequest| {
             let more = self.request(&mut draft, request).inspect_err(|_| {
