@@ -146,7 +146,7 @@ impl CarrierInbox {
         if route == Route::Reject || !billing.terms.terms(client).prepaid {
             return Ok(true);
         }
-        if !new && self.calls.inspect(call).await?.exists() {
+        if !new && self.calls.inspect(call).await?.is_over() {
             return Ok(true);
         }
         match billing.cover(client, call, provider).await {
@@ -155,6 +155,11 @@ impl CarrierInbox {
             Err(CoverError::TooMuch) => {
                 tracing::error!(client.id = %client, "the prices are absurd: an inbound call is taken without cover");
                 Ok(true)
+            }
+            Err(CoverError::OtherCurrency(own)) => {
+                tracing::error!(client.id = %client, %own, "the prices are in another currency than the credit: \
+                     an inbound call is not taken");
+                Ok(false)
             }
             Err(error) => Err(CommandError::Unavailable(error.to_string())),
         }

@@ -214,6 +214,14 @@ impl<A: Aggregate> Session<A> {
         Ok(true)
     }
 
+    /// Saves the state after the last command's events as a snapshot in the background. For a stream that one session
+    /// appends to without loading it again.
+    pub(crate) fn keep_snapshot(&self) {
+        if let Some((last, _)) = self.written.last() {
+            self.save_snapshot(*last);
+        }
+    }
+
     /// Saves the state as a snapshot in the background, for the next load of the stream.
     fn save_snapshot(&self, event: Uuid) {
         let Some(snapshots) = self.runtime.snapshots.clone() else { return };
@@ -251,6 +259,17 @@ impl<A: Aggregate> Session<A> {
         context: &CommandContext,
         only_at: Option<Version>,
     ) -> Result<Receipt, CommandError<A::Refusal>> {
+        let decide = |state: &A| Ok((state.decide(command)?, ()));
+        self.execute_decision(decide, context, only_at).await.map(|(receipt, ())| receipt)
+    }
+
+    /// As `execute`, with a decision that also answers something: the answer of the decision that was written.
+    pub(crate) async fn execute_decision<T>(
+        &mut self,
+        decide: impl Fn(&A) -> Result<(Vec<A::Event>, T), A::Refusal>,
+        context: &CommandContext,
+        only_at: Option<Version>,
+    ) -> Result<(Receipt, T), CommandError<A::Refusal>> {
         self.written.clear();
         let mut fresh = !self.loaded;
         self.ensure_loaded().await?;
@@ -269,11 +288,11 @@ impl<A: Aggregate> Session<A> {
                     return Err(CommandError::VersionMismatch { current: self.version });
                 }
             }
-            let facts = match self.state.decide(command) {
-                Ok(facts) if facts.is_empty() => {
-                    return Ok(Receipt { position: None, version: self.version });
+            let (facts, answer) = match decide(&self.state) {
+                Ok((facts, answer)) if facts.is_empty() => {
+                    return Ok((Receipt { position: None, version: self.version }, answer));
                 }
-                Ok(facts) => facts,
+                Ok(decided) => decided,
                 Err(refusal) if fresh => return Err(CommandError::Refused(refusal)),
                 Err(_) => {
                     self.refresh().await?;
@@ -296,7 +315,8 @@ impl<A: Aggregate> Session<A> {
                     self.version = appended.version;
                     self.client = Some(context.client);
                     self.written = ids.into_iter().zip(facts).collect();
-                    return Ok(Receipt { position: Some(appended.last_position), version: self.version });
+                    let position = Some(appended.last_position);
+                    return Ok((Receipt { position, version: self.version }, answer));
                 }
                 Err(AppendError::Conflict { .. }) => {
                     context.appends.take_back();
@@ -315,7 +335,7 @@ impl<A: Aggregate> Session<A> {
                     let found = self.position_of(first_id, before, facts.len()).await?;
                     let version = self.version;
                     return found
-                        .map(|position| Receipt { position: Some(position), version })
+                        .map(|position| (Receipt { position: Some(position), version }, answer))
                         .ok_or(CommandError::Unavailable(detail));
                 }
                 Err(AppendError::Overloaded { retry_after }) => {

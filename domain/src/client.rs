@@ -4,7 +4,7 @@ use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 
 use crate::aggregate::Aggregate;
-use crate::billing::{BillingTerms, BillingTermsPatch};
+use crate::billing::{BillingTerms, BillingTermsPatch, MOST_CREDIT};
 use crate::envelope::Time;
 use crate::origin::Origin;
 use crate::wire::events;
@@ -127,7 +127,7 @@ pub enum ClientRefusal {
     /// With a limit of zero requests nobody could even look.
     #[error("a client may send at least one request a minute")]
     NoRequests,
-    #[error("a credit line is zero or more millionths")]
+    #[error("a credit line is 0 to {MOST_CREDIT} millionths")]
     CreditLine,
 }
 

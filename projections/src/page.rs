@@ -16,7 +16,18 @@ pub const DEFAULT_PAGE: u32 = 50;
 pub struct Stored {
     /// Version of the resource's stream, which is also its `ETag`.
     pub version: Version,
+    /// Whether it shows more than the events of its own stream, which may change within a version: then its `ETag` tells
+    /// the content as well.
+    pub joined: bool,
     pub json: String,
+}
+
+impl Stored {
+    /// A resource that shows only what its own events say.
+    #[must_use]
+    pub fn of_its_own(version: Version, json: String) -> Self {
+        Self { version, joined: false, json }
+    }
 }
 
 /// Direction of a list.

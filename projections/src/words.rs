@@ -97,6 +97,8 @@ closed_sets! {
     PriceUnit = each(billing::Unit::ALL, billing::Unit::as_str);
     /// How an amount becomes a whole number of millionths.
     PriceRounding = ["half_up", "up", "down"];
+    /// What a payment does not fit in.
+    CheckoutMismatch = each(billing::checkout::Mismatch::ALL, billing::checkout::Mismatch::as_str);
     /// Where a purchase of credit stands.
     CheckoutStatus = ["requested", "open", "paid", "failed", "expired", "mismatched"];
 

@@ -129,9 +129,9 @@ fn charge(runtime: &Runtime) -> CreditRequest {
     let rated = Rated { currency: Currency::USD, items, provider_cost: 10_000 };
     CreditRequest {
         id: TransactionId(runtime.ids.next()),
-        currency: Currency::USD,
+        currency: Some(Currency::USD),
         terms: BillingTerms::default(),
-        change: Change::Charge { call: CallId(runtime.ids.next()), rated, agent: None },
+        change: Change::Charge { call: CallId(runtime.ids.next()), seen: 1, rated, agent: None },
         now: runtime.clock.now(),
     }
 }

@@ -36,6 +36,8 @@ def places(node):
         "knowledge": ["knowledge"],
         "knowledge-base": ["knowledge", node.ask("POST", "/kb", {"name": "Clinic"})["id"]],
         "billing": ["billing"],
+        "billing-statement": ["billing?tab=statement"],
+        "billing-prices": ["billing?tab=prices"],
         "customer": ["customers", node.ask("POST", "/customers", {"name": "Ada Byron", "phones": [call["from"]]})["id"]],
         "agents": ["agents"],
         "keys": ["keys"],

@@ -51,6 +51,10 @@ def start(data: str) -> tuple[subprocess.Popen, str]:
         "TELNYX_API_KEY": "KEY0123456789",
         "TELNYX_CONNECTION_ID": "1900000000000000001",
         "TELNYX_CALLER_ID": "+12025550188",
+        # credit is sold, though no page can be opened there
+        "STRIPE_API_BASE": "http://127.0.0.1:1",
+        "STRIPE_API_KEY": "rk_test_0123456789",
+        "STRIPE_WEBHOOK_SECRET": "whsec_0123456789",
         "LOG": "off",
     }
     ours |= {f"VOXLEDGER_{name}": value for name, value in settings.items()}

@@ -33,6 +33,9 @@ fn text<'a>(value: &'a Value, field: &str) -> &'a str {
     value[field].as_str().unwrap_or_default()
 }
 
+/// Longest time until a recording is fetched: an unoptimised build hashes and writes 104 MB beside other tests.
+const FETCHED: Duration = Duration::from_secs(60);
+
 /// A call that was recorded, once its recording is as `wanted`: the call's id and the recording.
 async fn recorded(world: &World, wanted: impl Fn(&Value) -> bool) -> Result<(String, Value)> {
     let steps = vec![Step::Say("=SUM(A1) is what I say".to_owned()), Step::HangUp];
@@ -40,7 +43,7 @@ async fn recorded(world: &World, wanted: impl Fn(&Value) -> bool) -> Result<(Str
     let call = world.dial(json!({"to": CALLEE, "record": true})).await?;
     let id = text(&call, "id").to_owned();
     let path = format!("/api/v1/calls/{id}/recording");
-    let recording = until("the recording as wanted", SOON, async || {
+    let recording = until("the recording as wanted", FETCHED, async || {
         let recording = world.api.get(&path).await?.data()?;
         Ok(wanted(&recording).then_some(recording))
     })

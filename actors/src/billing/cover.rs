@@ -2,13 +2,19 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::billing::account::{Change, CreditRefusal, CreditRequest};
 use domain::billing::price_book::PriceBookRefusal;
-use domain::billing::{BillingTerms, Currency, estimate};
+use domain::billing::{BillingTerms, CallUsage, Currency, estimate, rate};
 use domain::ids::{CallId, ClientId, TransactionId};
 
 use super::{Billing, LedgerError};
 use crate::session::CommandError;
+
+/// The least time that a call is covered for: until its cover was looked at for the first time, and once more.
+const MIN_HOLD: Duration = Duration::from_secs(30);
+/// How far the prices of an estimate may be behind.
+const BOOK_MAY_TRAIL: TimeDelta = TimeDelta::seconds(1);
 
 /// Whether a call is covered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +36,9 @@ pub enum CoverError {
     Prices(#[source] CommandError<PriceBookRefusal>),
     #[error("what the call may cost does not fit into the ledger: check the prices")]
     TooMuch,
+    /// The prices are in another currency than the client's credit.
+    #[error("the client's credit is in {0}: set prices in that currency")]
+    OtherCurrency(Currency),
 }
 
 impl From<LedgerError> for CoverError {
@@ -38,6 +47,8 @@ impl From<LedgerError> for CoverError {
             CommandError::Refused(CreditRefusal::Insufficient { available, needed }) => {
                 Self::Insufficient { available, needed }
             }
+            CommandError::Refused(CreditRefusal::Overflow) => Self::TooMuch,
+            CommandError::Refused(CreditRefusal::OtherCurrency(own)) => Self::OtherCurrency(own),
             error => Self::Ledger(error),
         }
     }
@@ -50,7 +61,9 @@ impl Billing {
         if !terms.prepaid {
             return Ok(Covered::NotNeeded);
         }
-        let (currency, amount) = self.estimate(client, provider, self.options.hold_for).await?;
+        let (currency, amount) = self.estimate(client, provider, self.options.hold_for.max(MIN_HOLD)).await?;
+        // a call that costs nothing by time is watched as well
+        let amount = if currency.is_some() { amount.max(1) } else { amount };
         let held = self.post(client, terms, currency, Change::Hold { call, amount }).await;
         if let Err(CoverError::Insufficient { .. }) = &held {
             metrics::counter!(domain::metrics::CALLS_WITHOUT_COVER, "when" => "begin").increment(1);
@@ -58,13 +71,13 @@ impl Billing {
         held.map(|()| Covered::Held)
     }
 
-    /// Keeps enough for the time that the call has lasted and for as much ahead as at its begin; if there is less, at least
-    /// until it was looked at once more.
+    /// Keeps enough for what the call has used, for the time that it has lasted, and for as much ahead as at its begin; if
+    /// there is less, at least until it was looked at once more.
     pub(crate) async fn extend(
         &self,
         client: ClientId,
         call: CallId,
-        provider: &str,
+        usage: &CallUsage,
         lasted: Duration,
     ) -> Result<(), CoverError> {
         let terms = self.terms.terms(client);
@@ -73,7 +86,8 @@ impl Billing {
         }
         let soon = self.options.check_every.saturating_mul(2);
         for ahead in [self.options.hold_for.max(soon), soon] {
-            let (currency, to) = self.estimate(client, provider, lasted + ahead).await?;
+            let (currency, by_time) = self.estimate(client, &usage.provider, lasted + ahead).await?;
+            let to = by_time.saturating_add(self.so_far(client, usage).await?);
             match self.post(client, terms, currency, Change::Extend { call, to }).await {
                 Err(CoverError::Insufficient { .. }) if ahead > soon => {}
                 extended => return extended,
@@ -84,37 +98,38 @@ impl Billing {
 
     /// Gives back what was kept for a call that does not begin after all.
     pub async fn release(&self, client: ClientId, call: CallId) -> Result<(), CoverError> {
-        let terms = self.terms.terms(client);
-        let currency = self.currency(client).await?;
-        self.post(client, terms, currency, Change::Release { call }).await
+        self.post(client, self.terms.terms(client), None, Change::Release { call }).await
     }
 
-    /// The currency that the client's calls are charged in.
-    pub(super) async fn currency(&self, client: ClientId) -> Result<Currency, CoverError> {
-        let book = self.prices.newest().await.map_err(CoverError::Prices)?;
-        let list = book.in_force(client, self.runtime.clock.now());
-        Ok(list.map_or(Currency::USD, |list| list.currency))
-    }
-
+    /// What so much time of a call may cost; `None` as its currency where nothing has a price.
     async fn estimate(
         &self,
         client: ClientId,
         provider: &str,
         time: Duration,
-    ) -> Result<(Currency, i64), CoverError> {
-        let book = self.prices.newest().await.map_err(CoverError::Prices)?;
-        let Some(list) = book.in_force(client, self.runtime.clock.now()) else {
-            return Ok((Currency::USD, 0));
-        };
+    ) -> Result<(Option<Currency>, i64), CoverError> {
+        let now = self.runtime.clock.now();
+        // an estimate may miss a list that another node set a moment ago
+        let book = self.prices.as_of(now - BOOK_MAY_TRAIL).await.map_err(CoverError::Prices)?;
+        let Some(list) = book.in_force(client, now) else { return Ok((None, 0)) };
         let amount = estimate(&list, provider, time.as_secs()).map_err(|_| CoverError::TooMuch)?;
-        Ok((list.currency, amount))
+        Ok((Some(list.currency), amount))
+    }
+
+    /// What the models and the speech of a call cost so far: what does not go by time.
+    async fn so_far(&self, client: ClientId, usage: &CallUsage) -> Result<i64, CoverError> {
+        let now = self.runtime.clock.now();
+        let book = self.prices.as_of(now - BOOK_MAY_TRAIL).await.map_err(CoverError::Prices)?;
+        let Some(list) = book.in_force(client, now) else { return Ok(0) };
+        let untimed = CallUsage { answered_at: None, ..usage.clone() };
+        rate(&list, &untimed).and_then(|rated| rated.total()).map_err(|_| CoverError::TooMuch)
     }
 
     async fn post(
         &self,
         client: ClientId,
         terms: BillingTerms,
-        currency: Currency,
+        currency: Option<Currency>,
         change: Change,
     ) -> Result<(), CoverError> {
         let (id, now) = (TransactionId(self.runtime.ids.next()), self.runtime.clock.now());

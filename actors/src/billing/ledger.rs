@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::billing::account::{CreditAccount, CreditCommand, CreditEvent, CreditRefusal, CreditRequest};
+use domain::billing::account::{CreditAccount, CreditEvent, CreditOutcome, CreditRefusal, CreditRequest};
 use domain::envelope::{Actor, Position};
 use domain::ids::{ClientId, CreditAccountId};
 use domain::origin::Origin;
@@ -23,8 +23,10 @@ pub type LedgerError = CommandError<CreditRefusal>;
 
 /// Most requests of one append: each leads to at most four events, and an append has at most 512.
 const MOST_TOGETHER: usize = 120;
-/// How often a request is decided again because others of its append made room for it.
+/// How often a request that lacks credit is decided, because others of its append made room for it.
 const MAX_ROUNDS: usize = 4;
+/// After so many events of its own an account saves a snapshot, so that its next load folds little more than them.
+const SNAPSHOT_EVERY: usize = 5_000;
 /// How often a request is sent again because the account's task ended with it in its queue.
 const MAX_SENDS: u32 = 3;
 
@@ -123,7 +125,7 @@ impl Ledger {
 async fn run(inner: Arc<Inner>, client: ClientId, mut requests: mpsc::Receiver<Waiting>) {
     let stream = CreditAccountId::of(client).stream();
     let mut session = Session::<CreditAccount>::new(inner.runtime.clone(), stream);
-    let mut next = None;
+    let (mut next, mut since_snapshot) = (None, 0);
     loop {
         let first = match next.take() {
             Some(waiting) => Some(waiting),
@@ -156,41 +158,68 @@ async fn run(inner: Arc<Inner>, client: ClientId, mut requests: mpsc::Receiver<W
                 }
             }
         }
-        post(&inner, client, &mut session, together).await;
+        since_snapshot += post(&inner, client, &mut session, together).await;
+        if since_snapshot >= SNAPSHOT_EVERY {
+            session.keep_snapshot();
+            since_snapshot = 0;
+        }
     }
 }
 
-async fn post(inner: &Inner, client: ClientId, session: &mut Session<CreditAccount>, together: Vec<Waiting>) {
-    let mut open = together;
-    for round in 0..MAX_ROUNDS {
+/// Posts requests and answers them. Answers how many events were written.
+async fn post(
+    inner: &Inner,
+    client: ClientId,
+    session: &mut Session<CreditAccount>,
+    together: Vec<Waiting>,
+) -> usize {
+    let (mut open, mut written) = (together, 0);
+    for round in 1..=MAX_ROUNDS {
         let context = open.first().and_then(|waiting| waiting.context.clone());
         let context = context.unwrap_or_else(|| own_context(inner, client));
-        let requests = open.iter().map(|waiting| waiting.request.clone()).collect();
-        let posted = session.execute(&CreditCommand::Post(requests), &context, None).await;
+        let requests: Vec<_> = open.iter().map(|waiting| waiting.request.clone()).collect();
+        let decided = session.execute_decision(|account| decide(account, &requests), &context, None).await;
         count(session);
-        let position = match posted {
-            Ok(receipt) => receipt.position,
-            Err(CommandError::Refused(_)) => None,
+        written += session.written().len();
+        let (position, outcomes) = match decided {
+            Ok((receipt, outcomes)) => (receipt.position, outcomes),
+            // nothing was written, so the state is still the one that every request was refused or no news on
+            Err(CommandError::Refused(_)) => (None, session.state().decide_each(&requests).1),
             Err(error) => {
                 open.into_iter().for_each(|waiting| drop(waiting.done.send(Err(error.clone()))));
-                return;
+                return written;
             }
         };
         let mut again = Vec::new();
-        for waiting in open {
-            // what was posted, or was before, leads to nothing more
-            match session.state().decide_one(&waiting.request) {
-                Ok(more) if more.is_empty() => drop(waiting.done.send(Ok(LedgerReceipt { position }))),
-                // a request after it in the same append made room
-                Ok(_) if round + 1 < MAX_ROUNDS => again.push(waiting),
-                Ok(_) => drop(waiting.done.send(Err(CommandError::Contended))),
-                Err(refusal) => drop(waiting.done.send(Err(CommandError::Refused(refusal)))),
+        for (waiting, outcome) in open.into_iter().zip(outcomes) {
+            match outcome {
+                // what was posted after it in the same append may have made room
+                Err(CreditRefusal::Insufficient { .. }) if position.is_some() && round < MAX_ROUNDS => {
+                    again.push(waiting);
+                }
+                outcome => {
+                    let outcome = outcome.map(|()| LedgerReceipt { position });
+                    drop(waiting.done.send(outcome.map_err(CommandError::Refused)));
+                }
             }
         }
         if again.is_empty() {
-            return;
+            break;
         }
         open = again;
+    }
+    written
+}
+
+/// Decides requests each alone, with the outcome of each; refused only if nothing is to be posted.
+fn decide(
+    account: &CreditAccount,
+    requests: &[CreditRequest],
+) -> Result<(Vec<CreditEvent>, Vec<CreditOutcome>), CreditRefusal> {
+    let (facts, outcomes) = account.decide_each(requests);
+    match outcomes.iter().find_map(|outcome| outcome.err()) {
+        Some(refusal) if facts.is_empty() => Err(refusal),
+        _ => Ok((facts, outcomes)),
     }
 }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use domain::billing::CallUsage;
 use domain::call::CallCommand;
 use domain::call::terms::{EndReason, EndedBy};
-use domain::envelope::Position;
+use domain::envelope::{Position, Recorded};
 use domain::ids::{CallId, derive};
+use domain::ports::event_store::ReadError;
 
 use super::perform::{CallError, EffectRun, NextStep};
 use super::retry::backoff;
@@ -21,9 +23,8 @@ impl EffectRun<'_> {
         let again = |error: &dyn std::fmt::Display| {
             NextStep::postpone(backoff(self.item.attempts + 1, self.item.effect_id), error)
         };
-        let before = Position(self.item.position.0.saturating_sub(1));
-        let event = match self.deps.runtime.store.read_all(before, 1).await {
-            Ok(events) => events.into_iter().find(|event| event.position == self.item.position),
+        let event = match self.followed_event().await {
+            Ok(event) => event,
             Err(error) => return again(&error),
         };
         let Some(event) = event else { return NextStep::NOTHING_TO_DO };
@@ -36,6 +37,13 @@ impl EffectRun<'_> {
             }
             Err(error) => again(&error),
         }
+    }
+
+    /// The event that the effect follows from; `None` if it is gone.
+    async fn followed_event(&self) -> Result<Option<Recorded>, ReadError> {
+        let before = Position(self.item.position.0.saturating_sub(1));
+        let events = self.deps.runtime.store.read_all(before, 1).await?;
+        Ok(events.into_iter().find(|event| event.position == self.item.position))
     }
 
     /// Keeps more credit for a call under way. When there is none, the caller hears it and the call ends.
@@ -56,17 +64,34 @@ impl EffectRun<'_> {
             });
         }
         if call.is_over() {
-            return Ok(NextStep::NOTHING_TO_DO);
+            // something may have been kept for it after its end was charged
+            return Ok(match billing.charge(client, call_id).await {
+                Ok(_) | Err(ChargeError::Never(_)) => NextStep::NOTHING_TO_DO,
+                Err(error) => {
+                    NextStep::postpone(backoff(self.item.attempts + 1, self.item.effect_id), &error)
+                }
+            });
         }
         let Some(answered_at) = call.answered_at() else {
             return Ok(NextStep::postpone(every, &"the call is not answered yet"));
         };
-        // the carrier's clock may be wrong: a call has not lasted longer than it was watched
-        let watched = every.saturating_mul(self.item.attempts + 1);
-        let lasted =
-            (self.deps.runtime.clock.now() - answered_at).to_std().unwrap_or(Duration::ZERO).min(watched);
-        match billing.extend(client, call_id, call.provider(), lasted).await {
-            Ok(()) | Err(CoverError::TooMuch) => {}
+        let held_since = match self.followed_event().await {
+            Ok(event) => event.map_or(answered_at, |event| event.recorded_at),
+            Err(error) => return Ok(NextStep::postpone(every, &error)),
+        };
+        // the carrier's clock may be wrong: by ours the call has not lasted longer than credit is kept for it
+        let lasted = self.deps.runtime.clock.now() - answered_at.max(held_since);
+        let lasted = lasted.to_std().unwrap_or(Duration::ZERO);
+        let usage = match billing.used(call_id).await {
+            Ok(usage) => usage,
+            // its time is covered all the same
+            Err(ChargeError::Never(_)) => {
+                CallUsage { provider: call.provider().to_owned(), ..CallUsage::default() }
+            }
+            Err(error) => return Ok(NextStep::postpone(every, &error)),
+        };
+        match billing.extend(client, call_id, &usage, lasted).await {
+            Ok(()) | Err(CoverError::TooMuch | CoverError::OtherCurrency(_)) => {}
             Err(CoverError::Insufficient { .. }) => {
                 metrics::counter!(domain::metrics::CALLS_WITHOUT_COVER, "when" => "under_way").increment(1);
                 self.tell_if_open(CallCommand::Conclude {

@@ -23,6 +23,8 @@ use super::time::JobClock;
 use super::{OutboxDeps, Owned};
 
 const BATCH: usize = 1_000;
+/// What changes what a call costs once it is over.
+const CHARGED_AFTER: [&str; 4] = ["call.ended", "call.cost_recorded", "call.end_explained", "call.merged"];
 /// When the cover of a call is first looked at.
 const FIRST_WATCH: TimeDelta = TimeDelta::seconds(15);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -140,7 +142,7 @@ fn changes_of(
             if event_type == "call.recording_saved" {
                 changes.push(storing(recorded, time));
             }
-            if priced && matches!(event_type, "call.ended" | "call.cost_recorded") {
+            if priced && CHARGED_AFTER.contains(&event_type) {
                 changes.push(charging(recorded, time));
             }
             react(&CallEvent::decode(event_type, schema, &recorded.payload)?)

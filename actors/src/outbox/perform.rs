@@ -148,7 +148,12 @@ async fn perform_one(owned: &Owned, item: OutboxItem, lease_lost: &CancellationT
                 "finished"
             }
             NextStep::Postpone { pause, why } => {
-                tracing::info!(why, pause_ms = pause.as_millis() as u64, "effect put off");
+                let pause_ms = pause.as_millis() as u64;
+                match item.work {
+                    // it looks again and again while a call lasts
+                    Work::WatchCredit => tracing::debug!(why, pause_ms, "effect put off"),
+                    _ => tracing::info!(why, pause_ms, "effect put off"),
+                }
                 while let Err(error) = postpone(owned, &item, pause, &why).await {
                     tracing::warn!(%error, "the outbox cannot be written; the effect waits until it can");
                     tokio::select! {

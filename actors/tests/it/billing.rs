@@ -6,12 +6,14 @@ use actors::Session;
 use actors::billing::{CoverError, Covered};
 use domain::billing::account::{Change, CreditAccount, CreditEvent, CreditRequest, Posted, TransactionKind};
 use domain::billing::price_book::{PriceBook, PriceBookCommand};
-use domain::billing::{BillingTerms, Component, Currency, LedgerAccount, Price, Rounding, Unit};
+use domain::billing::{
+    BillingTerms, Component, CostItem, Currency, LedgerAccount, Price, Rated, Rounding, Unit,
+};
 use domain::call::CallEvent;
 use domain::call::report::{CarrierFact, HangUp, HangUpCause, HangUpSource};
 use domain::call::terms::{EndReason, EndedBy};
 use domain::envelope::Version;
-use domain::ids::{CallId, CreditAccountId, PriceBookId, TransactionId};
+use domain::ids::{CallId, CheckoutId, CreditAccountId, PriceBookId, TransactionId};
 use domain::money::Money;
 use domain::ports::event_store::{Direction as Way, EventStore};
 use domain::wire::DomainEvent;
@@ -20,32 +22,30 @@ use uuid::Uuid;
 
 use crate::world::{CLIENT, World};
 
-/// A minute of the carrier costs 60 000 millionths, by the second; or the carrier's own charge and a fifth.
-async fn price(world: &World, markup: bool) {
-    let price = |unit, per, price| Price {
-        component: Component::Carrier,
-        provider: None,
-        model: None,
-        unit,
-        per,
-        price,
-        increment: 1,
-        minimum: 0,
-        rounding: Rounding::HalfUp,
-    };
-    let mut prices = vec![price(Unit::Second, 60, 60_000)];
-    if markup {
-        prices.push(price(Unit::Cost, 100, 120));
-    }
+fn priced(component: Component, unit: Unit, per: u64, price: i64) -> Price {
+    let (provider, model, rounding) = (None, None, Rounding::HalfUp);
+    Price { component, provider, model, unit, per, price, increment: 1, minimum: 0, rounding }
+}
+
+async fn set_prices(world: &World, prices: Vec<Price>) {
     let mut session = Session::<PriceBook>::new(world.runtime.clone(), PriceBookId::OF_NODE.stream());
     let (currency, now) = (Currency::USD, world.runtime.clock.now());
     let set = PriceBookCommand::Set { client: None, currency, prices, effective_from: None, now };
     session.execute(&set, &world.context(), None).await.unwrap();
 }
 
+/// A minute of the carrier costs 60 000 millionths, by the second; or the carrier's own charge and a fifth.
+async fn price(world: &World, markup: bool) {
+    let mut prices = vec![priced(Component::Carrier, Unit::Second, 60, 60_000)];
+    if markup {
+        prices.push(priced(Component::Carrier, Unit::Cost, 100, 120));
+    }
+    set_prices(world, prices).await;
+}
+
 async fn grant(world: &World, amount: i64) {
     let (id, now) = (TransactionId(world.runtime.ids.next()), world.runtime.clock.now());
-    let (currency, terms) = (Currency::USD, BillingTerms::default());
+    let (currency, terms) = (Some(Currency::USD), BillingTerms::default());
     let change = Change::Grant { amount, reason: "a test".to_owned() };
     let request = CreditRequest { id, currency, terms, change, now };
     world.billing.ledger.post(CLIENT, request, None).await.unwrap();
@@ -219,6 +219,29 @@ async fn when_the_credit_is_used_up_the_caller_hears_it_and_the_call_ends() {
 }
 
 #[actix::test]
+async fn what_is_spoken_on_a_call_is_covered_while_it_lasts() {
+    let world = World::new();
+    set_prices(&world, vec![priced(Component::Tts, Unit::Character, 1, 1_000)]).await;
+    prepaid(&world);
+    grant(&world, 1_000_000).await;
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    // nothing goes by time: it is watched by what may be kept least
+    assert_eq!(credit(&world).await, (999_999, 1));
+    world.take(world.report("a", 2, CarrierFact::Answered)).await;
+    world.pass(Duration::from_secs(20)).await;
+    let (_, held) = credit(&world).await;
+    world.take(world.report("a", 3, hung_up())).await;
+    world.settle().await;
+    let spent =
+        -kinds(&world).await.iter().filter(|(kind, _)| *kind == "usage").map(|(_, of)| of).sum::<i64>();
+    assert!(spent > 0);
+    assert_eq!(held, spent);
+    assert_eq!(credit(&world).await, (1_000_000 - spent, 0));
+}
+
+#[actix::test]
 async fn credit_held_for_a_call_that_never_was_is_given_back() {
     let world = World::new();
     price(&world, false).await;
@@ -231,6 +254,87 @@ async fn credit_held_for_a_call_that_never_was_is_given_back() {
     assert_eq!(credit(&world).await, (880_000, 120_000));
     world.pass(Duration::from_secs(60)).await;
     assert_eq!(credit(&world).await, (1_000_000, 0));
+}
+
+#[actix::test]
+async fn credit_held_for_a_call_that_is_over_is_given_back() {
+    let world = World::new();
+    price(&world, false).await;
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    world.take(world.report("a", 3, hung_up())).await;
+    world.settle().await;
+    let call = world.only_call().await;
+    prepaid(&world);
+    grant(&world, 1_000_000).await;
+    // the call was asked for once more, after the node forgot that it had been
+    assert_eq!(world.billing.cover(CLIENT, call, "telnyx").await.unwrap(), Covered::Held);
+    assert_eq!(credit(&world).await, (880_000, 120_000));
+    world.pass(Duration::from_secs(20)).await;
+    assert_eq!(credit(&world).await, (1_000_000, 0));
+}
+
+#[actix::test]
+async fn with_credit_in_another_currency_than_the_prices_no_call_is_taken_and_what_was_held_comes_back() {
+    let world = World::new();
+    prepaid(&world);
+    let euros: Currency = "EUR".parse().unwrap();
+    let (id, now) = (TransactionId(world.runtime.ids.next()), world.runtime.clock.now());
+    let change = Change::Grant { amount: 500_000, reason: "a test".to_owned() };
+    let terms = BillingTerms { prepaid: true, ..BillingTerms::default() };
+    let request = CreditRequest { id, currency: Some(euros), terms, change, now };
+    world.billing.ledger.post(CLIENT, request.clone(), None).await.unwrap();
+    let call = CallId(Uuid::from_u128(77));
+    let change = Change::Hold { call, amount: 100_000 };
+    let id = TransactionId(world.runtime.ids.next());
+    world.billing.ledger.post(CLIENT, CreditRequest { id, change, ..request }, None).await.unwrap();
+    price(&world, false).await;
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    assert_eq!(world.carrier.asked_names(), ["Reject"]);
+    world.billing.release(CLIENT, call).await.unwrap();
+    assert_eq!(credit(&world).await, (500_000, 0));
+}
+
+#[actix::test]
+async fn of_the_sums_that_race_for_one_call_and_one_purchase_the_newest_stand() {
+    let world = World::new();
+    let (call, checkout) = (CallId(Uuid::from_u128(77)), CheckoutId(Uuid::from_u128(78)));
+    let item = |amount| CostItem {
+        component: Component::Carrier,
+        provider: "telnyx".to_owned(),
+        model: String::new(),
+        quantity: 1,
+        unit: Unit::Request,
+        price: amount,
+        per: 1,
+        amount,
+    };
+    let post = |change| {
+        let (id, now) = (TransactionId(world.runtime.ids.next()), world.runtime.clock.now());
+        let (currency, terms) = (Some(Currency::USD), BillingTerms::default());
+        world.billing.ledger.post(CLIENT, CreditRequest { id, currency, terms, change, now }, None)
+    };
+    post(Change::Purchase { checkout, amount: 1_000_000 }).await.unwrap();
+    let sums = [5_u64, 1, 4, 2, 6, 3].into_iter().flat_map(|seen| {
+        let amount = i64::try_from(seen).unwrap() * 1_000;
+        let rated = Rated { currency: Currency::USD, items: vec![item(amount)], provider_cost: 0 };
+        [
+            Change::Charge { call, seen, rated, agent: None },
+            Change::Reverse { checkout, seen, refunded: amount, disputed: 0 },
+        ]
+    });
+    // they are sent at once, so most share an append
+    let outcomes = join_all(sums.map(post)).await;
+    assert!(outcomes.iter().all(Result::is_ok), "{outcomes:?}");
+    assert_eq!(credit(&world).await, (1_000_000 - 6_000 - 6_000, 0));
+    let mut ids: Vec<_> = posted(&world).await.iter().map(|one| one.id).collect();
+    let all = ids.len();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), all);
 }
 
 #[actix::test]

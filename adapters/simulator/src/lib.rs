@@ -4,6 +4,7 @@
 //! [`FakeTelnyx`](fake_telnyx::FakeTelnyx) is the carrier alone, for tests; [`play()`] places the calls of a [`Traffic`],
 //! which [`planned`](plan::planned) decides from a seed.
 
+pub mod demo_credit;
 pub mod demo_menus;
 pub mod expect;
 pub mod fake_stripe;

@@ -227,7 +227,7 @@ impl NodeApi {
     }
 
     /// Sends a request, with a few retries while the node is overloaded.
-    async fn ask<T: for<'a> Deserialize<'a>>(
+    pub(crate) async fn ask<T: for<'a> Deserialize<'a>>(
         &self,
         method: Method,
         path: &str,

@@ -127,7 +127,7 @@ impl DeliveryQueries for SqlOutbox {
         let Some(row) = self.delivery_row(client, id).await? else { return Ok(None) };
         let version = Version(row.view.version);
         let json = self.shown(client, vec![row]).await?.pop();
-        Ok(json.map(|json| Stored { version, json }))
+        Ok(json.map(|json| Stored::of_its_own(version, json)))
     }
 
     async fn delivery_summary(

@@ -111,7 +111,11 @@ impl BillingQueries for SqlViews {
         client: ClientId,
         source: Uuid,
     ) -> Result<Vec<TransactionView>, StoreUnavailable> {
-        let sql = format!("SELECT doc FROM {ACTIVE} AND source = $2 ORDER BY created_at, id LIMIT 200");
+        // credit that was kept and given back is no part of the cost, and there is much of it in a long call
+        let sql = format!(
+            "SELECT doc FROM {ACTIVE} AND source = $2 AND kind NOT IN ('hold', 'release') \
+             ORDER BY created_at, id LIMIT 200"
+        );
         let values = vec![Value::Uuid(client.0), Value::Uuid(source)];
         let rows = self.db.rows(Of::Client(client), sql, values).await?;
         let view = |row: &SqlRow| parsed(serde_json::from_str(&row.text(0)?));

@@ -67,7 +67,7 @@ impl DocumentQueries for SqlViews {
         let sql = format!("SELECT version, doc {} AND id = $1 AND client_id = $2", shown(table));
         let values = vec![Value::Uuid(id), Value::Uuid(client.0)];
         let rows = self.db.rows(Of::Client(client), sql, values).await?;
-        let stored = |row: &SqlRow| Ok(Stored { version: Version(row.count(0)?), json: row.text(1)? });
+        let stored = |row: &SqlRow| Ok(Stored::of_its_own(Version(row.count(0)?), row.text(1)?));
         rows.first().map(stored).transpose().map_err(|error: sqlx::Error| unavailable(&error))
     }
 

@@ -260,7 +260,8 @@ impl Db {
         let Some(row) = self.row(of, sql, values).await? else { return Ok(None) };
         let version = row.count(0).map_err(|error| unavailable(&error))?;
         let json = row.text(1).map_err(|error| unavailable(&error))?;
-        Ok(Some(projections::page::Stored { version: domain::envelope::Version(version), json }))
+        let version = domain::envelope::Version(version);
+        Ok(Some(projections::page::Stored::of_its_own(version, json)))
     }
 
     /// Runs one fixed statement of the node's own work; answers how many rows it changed.

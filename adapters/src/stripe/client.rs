@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{API_VERSION, PROVIDER};
 
 /// How long Stripe may take to answer.
-const TIMEOUT: Duration = Duration::from_secs(20);
+const TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT: Duration = Duration::from_secs(5);
 /// Most bytes of an answer that are read.
 const MAX_ANSWER: usize = 512 * 1024;

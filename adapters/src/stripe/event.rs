@@ -44,16 +44,19 @@ pub enum StripeFact {
     Refunded {
         payment: String,
         minor_units: i64,
+        currency: Option<String>,
     },
     Disputed {
         payment: String,
         dispute: String,
         minor_units: i64,
+        currency: Option<String>,
     },
     DisputeClosed {
         payment: String,
         dispute: String,
         minor_units: i64,
+        currency: Option<String>,
         won: bool,
     },
     /// It means nothing here.
@@ -109,11 +112,14 @@ pub fn parse(body: &[u8]) -> Result<StripeEvent, BadEvent> {
             let minor_units =
                 object["amount_refunded"].as_i64().ok_or(BadEvent::Missing("amount_refunded"))?;
             match id_of(&object["payment_intent"]) {
-                Some(payment) => StripeFact::Refunded { payment, minor_units },
+                Some(payment) => StripeFact::Refunded { payment, minor_units, currency: currency(&object) },
                 None => StripeFact::Unused,
             }
         }
-        "charge.dispute.created" | "charge.dispute.closed" => dispute(&object, &raw.event_type)?,
+        "charge.dispute.created"
+        | "charge.dispute.updated"
+        | "charge.dispute.funds_withdrawn"
+        | "charge.dispute.closed" => dispute(&object, &raw.event_type)?,
         _ => StripeFact::Unused,
     };
     let event_type = raw.event_type.chars().take(100).collect();
@@ -129,9 +135,10 @@ fn paid(object: &Value, live: bool) -> Result<StripeFact, BadEvent> {
     let session = id_of(&object["id"]).ok_or(BadEvent::Missing("id"))?;
     let report = SessionReport {
         session,
+        other_client: false,
         payment: id_of(&object["payment_intent"]),
         minor_units: object["amount_total"].as_i64(),
-        currency: object["currency"].as_str().map(|text| text.chars().take(8).collect()),
+        currency: currency(object),
         live,
     };
     Ok(StripeFact::Paid { checkout: checkout(object), client: text(&object["client_reference_id"]), report })
@@ -141,19 +148,29 @@ fn dispute(object: &Value, event_type: &str) -> Result<StripeFact, BadEvent> {
     let Some(payment) = id_of(&object["payment_intent"]) else { return Ok(StripeFact::Unused) };
     let dispute = id_of(&object["id"]).ok_or(BadEvent::Missing("id"))?;
     let minor_units = object["amount"].as_i64().ok_or(BadEvent::Missing("amount"))?;
+    let currency = currency(object);
     Ok(match event_type {
-        "charge.dispute.created" => StripeFact::Disputed { payment, dispute, minor_units },
-        // an inquiry that was closed took nothing
-        _ => {
-            let won = matches!(object["status"].as_str(), Some("won" | "warning_closed" | "prevented"));
-            StripeFact::DisputeClosed { payment, dispute, minor_units, won }
+        // the bank asks, and has taken nothing
+        _ if matches!(object["status"].as_str(), Some("warning_needs_response" | "warning_under_review")) => {
+            StripeFact::Unused
         }
+        // an inquiry that was closed took nothing
+        "charge.dispute.closed" => {
+            let won = matches!(object["status"].as_str(), Some("won" | "warning_closed" | "prevented"));
+            StripeFact::DisputeClosed { payment, dispute, minor_units, currency, won }
+        }
+        _ => StripeFact::Disputed { payment, dispute, minor_units, currency },
     })
 }
 
 /// Our own id of the purchase, from the session's metadata.
 fn checkout(object: &Value) -> Option<String> {
     text(&object["metadata"]["checkout_id"])
+}
+
+/// The name of a currency, cut to 8 characters.
+fn currency(object: &Value) -> Option<String> {
+    object["currency"].as_str().map(|text| text.chars().take(8).collect())
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -195,6 +212,7 @@ mod tests {
     fn a_completed_session_is_paid_only_when_it_says_so() {
         let report = SessionReport {
             session: "cs_test_1".to_owned(),
+            other_client: false,
             payment: Some("pi_1".to_owned()),
             minor_units: Some(5_000),
             currency: Some("eur".to_owned()),
@@ -216,20 +234,28 @@ mod tests {
     #[test]
     fn refunds_and_disputes_name_their_payment() {
         let (payment, dispute) = ("pi_1".to_owned(), "dp_1".to_owned());
-        let charge = json!({"id": "ch_1", "amount": 5000, "amount_refunded": 700, "payment_intent": "pi_1"});
-        let refunded = StripeFact::Refunded { payment: payment.clone(), minor_units: 700 };
+        let charge = json!({"id": "ch_1", "amount": 5000, "amount_refunded": 700, "currency": "eur",
+            "payment_intent": "pi_1"});
+        let euros = Some("eur".to_owned());
+        let refunded =
+            StripeFact::Refunded { payment: payment.clone(), minor_units: 700, currency: euros.clone() };
         assert_eq!(fact("charge.refunded", charge), Ok(refunded));
-        let claim =
-            |status: &str| json!({"id": "dp_1", "amount": 5000, "status": status, "payment_intent": "pi_1"});
-        let disputed =
-            StripeFact::Disputed { payment: payment.clone(), dispute: dispute.clone(), minor_units: 5_000 };
+        let claim = |status: &str| json!({"id": "dp_1", "amount": 5000, "currency": "eur", "status": status, "payment_intent": "pi_1"});
+        let disputed = StripeFact::Disputed {
+            payment: payment.clone(),
+            dispute: dispute.clone(),
+            minor_units: 5_000,
+            currency: euros.clone(),
+        };
         assert_eq!(fact("charge.dispute.created", claim("needs_response")), Ok(disputed));
         for (status, won) in [("won", true), ("lost", false), ("warning_closed", true)] {
-            let (payment, dispute) = (payment.clone(), dispute.clone());
-            let closed = StripeFact::DisputeClosed { payment, dispute, minor_units: 5_000, won };
+            let (payment, dispute, currency) = (payment.clone(), dispute.clone(), euros.clone());
+            let closed = StripeFact::DisputeClosed { payment, dispute, minor_units: 5_000, currency, won };
             assert_eq!(fact("charge.dispute.closed", claim(status)), Ok(closed));
         }
         assert_eq!(fact("charge.refunded", json!({"amount_refunded": 1})), Ok(StripeFact::Unused));
+        let inquiry = claim("warning_needs_response");
+        assert_eq!(fact("charge.dispute.created", inquiry), Ok(StripeFact::Unused));
     }
 
     #[test]

@@ -12,8 +12,9 @@ use anyhow::Context as _;
 use clap::Args;
 use domain::ports::ids::Ids as _;
 use serde_json::json;
+use simulator::fake_stripe::FakeStripe;
 use simulator::fake_telnyx::FakeTelnyx;
-use simulator::{CarrierSettings, NodeApi, OUR_NUMBER, Stage, WebhookReceiver, callees, play};
+use simulator::{CarrierSettings, NodeApi, OUR_NUMBER, Stage, WebhookReceiver, callees, demo_credit, play};
 
 use super::serve::{runtime, show_owner_key};
 use super::simulate::{TrafficArgs, report, told_to_stop};
@@ -51,7 +52,15 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let folder = tempfile::tempdir().context("cannot create a temporary folder")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
     let carrier = CarrierSettings::at(listener.local_addr()?);
-    let config = quiet_config(&carrier, args.bind)?;
+    let till = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+    let secret = || PlainKey::generate(|| RandomIds.secret()).reveal().to_owned();
+    let (stripe_key, stripe_secret) = (secret(), secret());
+    let stripe = [
+        ("stripe.api_base", format!("http://{}", till.local_addr()?)),
+        ("stripe.api_key", stripe_key.clone()),
+        ("stripe.webhook_secret", stripe_secret.clone()),
+    ];
+    let config = quiet_config(&carrier, stripe, args.bind)?;
     let bind = config.http.bind;
     let mut config = config.in_folder(folder.path());
     config.http.bind = bind;
@@ -67,6 +76,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let url = format!("http://{}", node.address);
         put!("{}", welcome(&url, key.reveal()));
         let api = NodeApi::new(&url, key.reveal())?;
+        let stripe = FakeStripe::start_on(till, &stripe_key, &stripe_secret, Arc::new(SystemClock))?;
+        stripe.deliver_to(&format!("{url}/api/v1/webhooks/stripe"));
+        demo_credit::set_up(&api).await?;
         let receiver = WebhookReceiver::start()?;
         api.deliver_to(&receiver.url).await?;
         // answers by rules: it needs no account
@@ -90,6 +102,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             stop.cancelled().await;
         }
         fake.shutdown().await;
+        stripe.stop().await;
         // a second signal cuts the shutdown short
         tokio::select! {
             _ = node.stop(std::time::Duration::ZERO) => {}
@@ -100,9 +113,14 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// The configuration of this process, with fewer log lines and the carrier's settings on top.
-fn quiet_config(carrier: &CarrierSettings, bind: Option<SocketAddr>) -> anyhow::Result<Config> {
+/// The configuration of this process, with fewer log lines and the settings of the carrier and of Stripe on top.
+fn quiet_config(
+    carrier: &CarrierSettings,
+    stripe: [(&'static str, String); 3],
+    bind: Option<SocketAddr>,
+) -> anyhow::Result<Config> {
     let mut flags = Vec::from(carrier.as_settings());
+    flags.extend(stripe);
     flags.extend(bind.map(|bind| ("bind", bind.to_string())));
     if std::env::var_os("VOXLEDGER_LOG").is_none_or(|log| log.is_empty()) {
         flags.push(("log", "warn".to_owned()));
@@ -150,6 +168,11 @@ Talk with its agent, which answers by rules and needs no account:
 
   curl -H \"Authorization: Bearer $KEY\" --json '{{\"message\": \"Hello, my name is Ada\", \"agent_id\": \"{agent}\"}}' {url}/api/v1/conversation
   curl -H \"Authorization: Bearer $KEY\" --json '{{\"message\": \"What is my name?\", \"conversation_id\": \"CONV_ID\"}}' {url}/api/v1/conversation
+
+See what the calls cost, part by part. Billing in the console sells more credit, on a simulated page of Stripe's:
+
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/billing/balance'
+  curl -H \"Authorization: Bearer $KEY\" '{url}/api/v1/billing/usage?group_by=component'
 
 Or have it call somebody, as {OUR_NUMBER}; with \"agent_id\": \"{agent}\" the agent talks:
 

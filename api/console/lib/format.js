@@ -56,6 +56,8 @@ export const count = (n) => (n === null || n === undefined ? '–' : n.toLocaleS
 export const percent = (share) => (share === null || share === undefined ? '–' : `${(share * 100).toFixed(1)} %`);
 export const words = (name) => (name ?? '').replaceAll('_', ' ');
 export const money = (sum) => `${(sum.amount_micros / 1e6).toFixed(sum.amount_micros < 1e6 ? 4 : 2)} ${sum.currency}`;
+// millionths of what a person wrote: 0.012 or 0,012
+export const amountOf = (text) => Math.round(Number(String(text).trim().replace(',', '.')) * 1e6);
 export const short = (id) => (id && id.length > 16 ? `${id.slice(0, id.indexOf('_') + 1)}…${id.slice(-6)}` : id);
 
 // who calls, or is called

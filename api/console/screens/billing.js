@@ -1,23 +1,42 @@
 // Credit: what is there, what calls cost, and every transaction.
-import { html } from '../lib/html.js';
+import { html, useState } from '../lib/html.js';
 import { get, page } from '../lib/api.js';
 import { useList, useLoad } from '../lib/load.js';
 import { link, setQuery } from '../lib/router.js';
+import { may } from '../lib/session.js';
 import { moment, money, words } from '../lib/format.js';
-import { Facts, Id, Page, Section, Shown } from '../ui/parts.js';
+import { Facts, Id, Page, Section, Shown, Tabs } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
+import { Buy } from './billing/buy.js';
+import { Prices } from './billing/prices.js';
+import { Statement } from './billing/statement.js';
 
 const KINDS = ['purchase', 'usage', 'hold', 'release', 'grant', 'refund', 'dispute', 'correction'];
 const DAYS = 7;
 
 export function Billing({ query }) {
+  const [buying, setBuying] = useState(false);
   const balance = useLoad((signal) => get('/billing/balance', {}, signal), [], { every: 10000 });
   const from = new Date(Math.floor(Date.now() / 3600000) * 3600000 - DAYS * 86400000).toISOString();
   const usage = useLoad((signal) => get('/billing/usage', { from }, signal), [from]);
+  const tab = query.tab ?? 'credit';
+  const buy = may('billing:write') && html`<button type="button" onClick=${() => setBuying(true)}>Buy credit</button>`;
+  return html`<${Page} title="Billing" actions=${buy}>
+    <${Tabs} current=${tab} tabs=${[
+      ['credit', 'Credit', link('billing')],
+      ['statement', 'Statement', link('billing', { tab: 'statement' })],
+      ['prices', 'Prices', link('billing', { tab: 'prices' })],
+    ]} />
+    ${tab === 'credit' && html`<${Section} title="Credit"><${Shown} of=${balance}>${(of) => html`<${Credit} of=${of} spent=${usage.data?.[0]?.amount} />`}<//><//><${Transactions} query=${query} />`}
+    ${tab === 'statement' && html`<${Statement} query=${query} />`}
+    ${tab === 'prices' && html`<${Prices} />`}
+    ${buying && html`<${Buy} currency=${balance.data?.currency} onClose=${() => setBuying(false)} />`}
+  <//>`;
+}
+
+function Transactions({ query }) {
   const list = useList((cursor, signal) => page('/billing/transactions', { kind: query.kind, cursor }, signal), [query.kind], { every: 10000 });
-  return html`<${Page} title="Billing">
-    <${Section} title="Credit"><${Shown} of=${balance}>${(of) => html`<${Credit} of=${of} spent=${usage.data?.[0]?.amount} />`}<//><//>
-    <${Section} title="Transactions">
+  return html`<${Section} title="Transactions">
       <form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
         <label>Kind <select value=${query.kind ?? ''} onChange=${(event) => setQuery({ kind: event.target.value || undefined })}>
           <option value="">all</option>${KINDS.map((kind) => html`<option key=${kind} value=${kind}>${words(kind)}</option>`)}
@@ -32,7 +51,6 @@ export function Billing({ query }) {
           { name: 'source', label: 'Because of', cell: (one) => (one.source.type === 'call'
             ? html`<${Id} id=${one.source.id} href=${link('calls', one.source.id)} />` : one.reason ?? html`<${Id} id=${one.source.id} />`) },
         ]} />`}<//>
-    <//>
   <//>`;
 }
 

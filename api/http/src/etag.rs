@@ -52,9 +52,12 @@ impl IfMatch {
         if value.trim() == "*" {
             return Self::Exists;
         }
-        // what follows a dash tells states apart that have no events of their own
-        let number = |tag: &str| tag.split_once('-').map_or(tag, |(number, _)| number).parse().ok();
-        let version = |tag: &str| number(tag.trim().strip_prefix('"')?.strip_suffix('"')?).map(Version);
+        let version = |tag: &str| {
+            let tag = tag.trim().strip_prefix('"')?.strip_suffix('"')?;
+            // a mark of the content may follow: it tells states of one version apart, which no command depends on
+            let (version, _) = tag.split_once('-').unwrap_or((tag, ""));
+            version.parse().ok().map(Version)
+        };
         Self::OneOf(value.split(',').filter_map(version).collect())
     }
 }
@@ -83,6 +86,7 @@ mod tests {
         assert!(seven.check(Version(7)).is_ok());
         assert!(seven.check(Version(8)).is_err());
         assert!(IfMatch::parse("\"6\", \"7\"").check(Version(7)).is_ok());
+        assert!(IfMatch::parse("\"7-0a1b2c\"").check(Version(7)).is_ok());
         assert!(IfMatch::parse("*").check(Version(7)).is_ok());
         assert!(IfMatch::parse("\"7-ready-3\"").check(Version(7)).is_ok());
         assert!(IfMatch::Nothing.check(Version(7)).is_ok());

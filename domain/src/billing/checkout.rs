@@ -86,9 +86,31 @@ pub enum Mismatch {
     ReversedTooMuch,
     /// A payment without money where money is expected, or the reverse.
     LiveMode,
+    /// The session is of another client.
+    Client,
+    /// The client's credit is in another currency, or grows beyond what fits.
+    Account,
+    /// Something was refunded or is disputed in another currency.
+    ReversedCurrency,
 }
 
 impl Mismatch {
+    pub const ALL: &'static [Mismatch] = &[
+        Mismatch::Client,
+        Mismatch::Session,
+        Mismatch::LiveMode,
+        Mismatch::Currency,
+        Mismatch::Amount,
+        Mismatch::Account,
+        Mismatch::ReversedTooMuch,
+        Mismatch::ReversedCurrency,
+    ];
+
+    /// Whether it is about money that was taken back: the purchase itself stays credited.
+    const fn is_of_reversal(self) -> bool {
+        matches!(self, Self::ReversedTooMuch | Self::ReversedCurrency)
+    }
+
     /// Name as stored and shown, for example `amount`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -98,6 +120,9 @@ impl Mismatch {
             Self::Session => "session",
             Self::ReversedTooMuch => "reversed_too_much",
             Self::LiveMode => "live_mode",
+            Self::Client => "client",
+            Self::Account => "account",
+            Self::ReversedCurrency => "reversed_currency",
         }
     }
 }
@@ -118,6 +143,8 @@ pub struct CheckoutMismatched {
 pub struct SessionReport {
     /// The provider's id of the session.
     pub session: String,
+    /// Whether the session names another client than the checkout's.
+    pub other_client: bool,
     /// The provider's id of the payment.
     pub payment: Option<String>,
     /// Amount paid, in the smallest units of the currency.
@@ -156,8 +183,9 @@ pub enum CheckoutCommand {
     Expire {
         now: Time,
     },
-    /// Notes that more was taken back than was paid.
-    NoteReversed {
+    /// Notes what does not fit and was found when it was booked.
+    Note {
+        mismatch: Mismatch,
         now: Time,
     },
 }
@@ -243,6 +271,9 @@ impl Checkout {
     fn mismatch(&self, report: &SessionReport, live: Option<bool>) -> Option<Mismatch> {
         let (amount, currency) = self.asked?;
         let told = report.currency.as_deref().map(str::to_ascii_uppercase);
+        if report.other_client {
+            return Some(Mismatch::Client);
+        }
         if self.session.as_ref().is_some_and(|session| *session != report.session) {
             return Some(Mismatch::Session);
         }
@@ -275,8 +306,11 @@ impl Aggregate for Checkout {
 
     fn decide(&self, command: &CheckoutCommand) -> Result<Vec<CheckoutEvent>, CheckoutRefusal> {
         if let CheckoutCommand::Request { amount, currency, now } = command {
-            if self.asked.is_some() {
-                return Err(CheckoutRefusal::Exists);
+            // the same request again: its answer was lost
+            match self.asked {
+                Some(asked) if asked == (*amount, *currency) => return Ok(vec![]),
+                Some(_) => return Err(CheckoutRefusal::Exists),
+                None => {}
             }
             if !(1..=MAX_AMOUNT).contains(amount) || currency.minor_units_of(*amount).is_none() {
                 return Err(CheckoutRefusal::Amount);
@@ -292,20 +326,21 @@ impl Aggregate for Checkout {
             CheckoutCommand::Fail { code, now } if status == CheckoutStatus::Requested => {
                 vec![CheckoutFailed { code: code.chars().take(100).collect(), at: *now }.into()]
             }
-            // money counts, whatever was told before
-            CheckoutCommand::Pay { report, live, now } if status != CheckoutStatus::Paid => {
-                match self.mismatch(report, *live) {
-                    Some(mismatch) => self.note(mismatch, Some(report), *now),
-                    None => vec![CheckoutPaid { payment: report.payment.clone(), at: *now }.into()],
-                }
-            }
+            // money counts, whatever was told before; but only once, and not what could not be credited
+            CheckoutCommand::Pay { report, live, now } => match self.mismatch(report, *live) {
+                Some(mismatch) => self.note(mismatch, Some(report), *now),
+                None if self.noted.contains(&Mismatch::Account) => vec![],
+                None if status == CheckoutStatus::Paid && self.payment == report.payment => vec![],
+                None if status == CheckoutStatus::Paid => self.note(Mismatch::Session, Some(report), *now),
+                None => vec![CheckoutPaid { payment: report.payment.clone(), at: *now }.into()],
+            },
             CheckoutCommand::FailPayment { now } if is_open(status) => {
                 vec![CheckoutPaymentFailed { at: *now }.into()]
             }
             CheckoutCommand::Expire { now } if is_open(status) => {
                 vec![CheckoutExpired { at: *now }.into()]
             }
-            CheckoutCommand::NoteReversed { now } => self.note(Mismatch::ReversedTooMuch, None, *now),
+            CheckoutCommand::Note { mismatch, now } => self.note(*mismatch, None, *now),
             _ => vec![],
         })
     }
@@ -334,7 +369,9 @@ impl Aggregate for Checkout {
             }
             CheckoutEvent::Mismatched(mismatched) => {
                 self.noted.push(mismatched.mismatch);
-                if mismatched.mismatch != Mismatch::ReversedTooMuch {
+                // what was paid as asked stays paid, whatever else is told of it
+                let paid = self.is_paid() && mismatched.mismatch != Mismatch::Account;
+                if !paid && !mismatched.mismatch.is_of_reversal() {
                     self.status = Some(CheckoutStatus::Mismatched);
                 }
             }
@@ -365,6 +402,7 @@ mod tests {
     fn report() -> SessionReport {
         SessionReport {
             session: "cs_1".to_owned(),
+            other_client: false,
             payment: Some("pi_1".to_owned()),
             minor_units: Some(5_000),
             currency: Some("usd".to_owned()),
@@ -402,12 +440,40 @@ mod tests {
             (Mismatch::Currency, SessionReport { currency: Some("eur".to_owned()), ..report() }),
             (Mismatch::Session, SessionReport { session: "cs_2".to_owned(), ..report() }),
             (Mismatch::LiveMode, SessionReport { live: true, ..report() }),
+            (Mismatch::Client, SessionReport { other_client: true, ..report() }),
         ];
         for (mismatch, report) in bad {
             let noted = opened().when(pay(report.clone())).then_types(["checkout.mismatched"]).and();
             assert_eq!(noted.state().status(), Some(CheckoutStatus::Mismatched), "{mismatch:?}");
             noted.when(pay(report)).then_nothing();
         }
+    }
+
+    #[test]
+    fn another_clients_session_pays_no_checkout_wherever_it_stands() {
+        let other = || pay(SessionReport { other_client: true, ..report() });
+        let refused = requested().when(other()).then_types(["checkout.mismatched"]).and();
+        // the right one still does
+        let paid = refused.when(pay(report())).then_types(["checkout.paid"]).and();
+        let noted = paid.when(pay(SessionReport { payment: Some("pi_2".to_owned()), ..report() }));
+        let noted = noted.then_types(["checkout.mismatched"]).and();
+        assert_eq!((noted.state().is_paid(), noted.state().payment()), (true, Some("pi_1")));
+    }
+
+    #[test]
+    fn what_cannot_be_credited_is_noted_and_not_tried_again() {
+        let note = CheckoutCommand::Note { mismatch: Mismatch::Account, now: at(4) };
+        let noted = opened().after([pay(report()), note]);
+        assert_eq!(noted.state().status(), Some(CheckoutStatus::Mismatched));
+        noted.when(pay(report())).then_nothing();
+    }
+
+    #[test]
+    fn the_same_request_again_is_no_news_and_another_is_refused() {
+        let ask = |amount| CheckoutCommand::Request { amount, currency: Currency::USD, now: at(9) };
+        let (amount, _) = requested().state().asked().unwrap();
+        requested().when(ask(amount)).then_nothing();
+        requested().when(ask(amount + 10_000)).then_refused(CheckoutRefusal::Exists);
     }
 
     #[test]

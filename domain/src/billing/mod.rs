@@ -22,4 +22,4 @@ pub use currency::{Currency, UnknownCurrency};
 pub use entry::{Balances, Component, Entry, LedgerAccount, Side, Unbalanced};
 pub use price::{Price, PriceFault, Rounding, Unit};
 pub use rating::{CallUsage, CostItem, Rated, estimate, rate};
-pub use terms::{BillingTerms, BillingTermsPatch};
+pub use terms::{BillingTerms, BillingTermsPatch, MOST_CREDIT};

@@ -8,6 +8,7 @@ use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::currency::Currency;
 use crate::aggregate::Aggregate;
 use crate::envelope::Time;
 use crate::ids::{CheckoutId, ClientId, PaymentId, derive};
@@ -38,6 +39,9 @@ pub struct PaymentBound {
 pub struct PaymentRefunded {
     /// Refunded in all, in the smallest units of the currency.
     pub minor_units: i64,
+    /// Currency in lower case, as the provider writes it; `None`: it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -48,6 +52,9 @@ pub struct PaymentDisputed {
     pub dispute: String,
     /// Claimed back, in the smallest units of the currency.
     pub minor_units: i64,
+    /// Currency in lower case, as the provider writes it; `None`: it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -58,6 +65,9 @@ pub struct DisputeClosed {
     pub dispute: String,
     /// Claimed back, in the smallest units of the currency.
     pub minor_units: i64,
+    /// Currency in lower case, as the provider writes it; `None`: it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub currency: Option<String>,
     /// Whether the payment stays with us.
     pub won: bool,
     #[serde(with = "micros")]
@@ -74,16 +84,19 @@ pub enum PaymentCommand {
     /// So much was refunded in all.
     Refund {
         minor_units: i64,
+        currency: Option<String>,
         now: Time,
     },
     Dispute {
         dispute: String,
         minor_units: i64,
+        currency: Option<String>,
         now: Time,
     },
     CloseDispute {
         dispute: String,
         minor_units: i64,
+        currency: Option<String>,
         won: bool,
         now: Time,
     },
@@ -100,9 +113,10 @@ pub enum PaymentRefusal {
     OtherCheckout,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 struct Claim {
     minor_units: i64,
+    currency: Option<String>,
     closed: bool,
     won: bool,
 }
@@ -112,6 +126,7 @@ struct Claim {
 pub struct Payment {
     bound: Option<(CheckoutId, ClientId)>,
     refunded: i64,
+    refund_currency: Option<String>,
     disputes: BTreeMap<String, Claim>,
 }
 
@@ -131,23 +146,40 @@ impl Payment {
         self.bound
     }
 
-    /// Refunded in all, in the smallest units of the currency.
+    /// Refunded in all in the currency, in its smallest units.
     #[must_use]
-    pub fn refunded(&self) -> i64 {
-        self.refunded
+    pub fn refunded(&self, currency: Currency) -> i64 {
+        if is_in(self.refund_currency.as_deref(), currency) { self.refunded } else { 0 }
     }
 
-    /// Claimed back by disputes that are open or lost, in the smallest units of the currency.
+    /// Claimed back in the currency by disputes that are open or lost, in its smallest units.
     #[must_use]
-    pub fn disputed(&self) -> i64 {
+    pub fn disputed(&self, currency: Currency) -> i64 {
         let claims = self.disputes.values().filter(|claim| !(claim.closed && claim.won));
+        let claims = claims.filter(|claim| is_in(claim.currency.as_deref(), currency));
         claims.fold(0, |sum, claim| sum.saturating_add(claim.minor_units))
+    }
+
+    /// Whether something was refunded or is disputed in another currency than this one.
+    #[must_use]
+    pub fn has_other_currency(&self, currency: Currency) -> bool {
+        let refunded = self.refunded > 0 && !is_in(self.refund_currency.as_deref(), currency);
+        refunded || self.disputes.values().any(|claim| !is_in(claim.currency.as_deref(), currency))
     }
 
     fn room(&self, dispute: &str) -> Result<(), PaymentRefusal> {
         let known = self.disputes.contains_key(dispute);
         if known || self.disputes.len() < MAX_DISPUTES { Ok(()) } else { Err(PaymentRefusal::TooMany) }
     }
+}
+
+fn is_in(told: Option<&str>, currency: Currency) -> bool {
+    told.is_none_or(|told| told.eq_ignore_ascii_case(currency.as_str()))
+}
+
+/// As much of a name of a currency as is kept.
+fn cut(currency: Option<&String>) -> Option<String> {
+    currency.map(|name| name.chars().take(8).collect())
 }
 
 impl Aggregate for Payment {
@@ -172,24 +204,29 @@ impl Aggregate for Payment {
             }
             // the provider's sum only grows: a smaller one came late
             PaymentCommand::Refund { minor_units, .. } if *minor_units <= self.refunded => vec![],
-            PaymentCommand::Refund { minor_units, now } => {
-                vec![PaymentRefunded { minor_units: *minor_units, at: *now }.into()]
+            PaymentCommand::Refund { minor_units, currency, now } => {
+                let currency = cut(currency.as_ref());
+                vec![PaymentRefunded { minor_units: *minor_units, currency, at: *now }.into()]
             }
             PaymentCommand::Dispute { dispute, .. } if self.disputes.contains_key(dispute) => vec![],
-            PaymentCommand::Dispute { dispute, minor_units, now } => {
+            PaymentCommand::Dispute { dispute, minor_units, currency, now } => {
                 self.room(dispute)?;
                 let (dispute, minor_units) = (dispute.clone(), *minor_units);
-                vec![PaymentDisputed { dispute, minor_units, at: *now }.into()]
+                vec![
+                    PaymentDisputed { dispute, minor_units, currency: cut(currency.as_ref()), at: *now }
+                        .into(),
+                ]
             }
             PaymentCommand::CloseDispute { dispute, .. }
                 if self.disputes.get(dispute).is_some_and(|claim| claim.closed) =>
             {
                 vec![]
             }
-            PaymentCommand::CloseDispute { dispute, minor_units, won, now } => {
+            PaymentCommand::CloseDispute { dispute, minor_units, currency, won, now } => {
                 self.room(dispute)?;
-                let (dispute, minor_units) = (dispute.clone(), *minor_units);
-                vec![DisputeClosed { dispute, minor_units, won: *won, at: *now }.into()]
+                let (dispute, minor_units, won) = (dispute.clone(), *minor_units, *won);
+                let currency = cut(currency.as_ref());
+                vec![DisputeClosed { dispute, minor_units, currency, won, at: *now }.into()]
             }
         })
     }
@@ -197,13 +234,18 @@ impl Aggregate for Payment {
     fn evolve(&mut self, event: &PaymentEvent) {
         match event {
             PaymentEvent::Bound(bound) => self.bound = Some((bound.checkout, bound.client)),
-            PaymentEvent::Refunded(refunded) => self.refunded = refunded.minor_units,
+            PaymentEvent::Refunded(refunded) => {
+                self.refunded = refunded.minor_units;
+                self.refund_currency.clone_from(&refunded.currency);
+            }
             PaymentEvent::Disputed(disputed) => {
-                let claim = Claim { minor_units: disputed.minor_units, closed: false, won: false };
+                let currency = disputed.currency.clone();
+                let claim = Claim { minor_units: disputed.minor_units, currency, closed: false, won: false };
                 self.disputes.insert(disputed.dispute.clone(), claim);
             }
             PaymentEvent::DisputeClosed(closed) => {
-                let claim = Claim { minor_units: closed.minor_units, closed: true, won: closed.won };
+                let (currency, won) = (closed.currency.clone(), closed.won);
+                let claim = Claim { minor_units: closed.minor_units, currency, closed: true, won };
                 self.disputes.insert(closed.dispute.clone(), claim);
             }
         }
@@ -220,17 +262,19 @@ mod tests {
         let dispute = |dispute: &str| PaymentCommand::Dispute {
             dispute: dispute.to_owned(),
             minor_units: 300,
+            currency: Some("usd".to_owned()),
             now: at(1),
         };
         let close = |dispute: &str, won| {
             let (dispute, minor_units) = (dispute.to_owned(), 300);
-            PaymentCommand::CloseDispute { dispute, minor_units, won, now: at(2) }
+            let currency = Some("usd".to_owned());
+            PaymentCommand::CloseDispute { dispute, minor_units, currency, won, now: at(2) }
         };
         let (checkout, client) = (CheckoutId(Uuid::from_u128(1)), ClientId(Uuid::from_u128(2)));
         vec![
             PaymentCommand::Bind { checkout, client, now: at(1) },
-            PaymentCommand::Refund { minor_units: 100, now: at(1) },
-            PaymentCommand::Refund { minor_units: 250, now: at(1) },
+            PaymentCommand::Refund { minor_units: 100, currency: None, now: at(1) },
+            PaymentCommand::Refund { minor_units: 250, currency: Some("usd".to_owned()), now: at(1) },
             dispute("dp_1"),
             close("dp_1", true),
             dispute("dp_2"),
@@ -243,7 +287,10 @@ mod tests {
         let facts = facts();
         for order in [[0, 1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1, 0], [4, 6, 2, 0, 5, 1, 3]] {
             let payment = scenario::<Payment>().after(order.map(|at| facts[at].clone()));
-            assert_eq!((payment.state().refunded(), payment.state().disputed()), (250, 300));
+            let (state, euros) = (payment.state(), "EUR".parse().unwrap());
+            assert_eq!((state.refunded(Currency::USD), state.disputed(Currency::USD)), (250, 300));
+            assert_eq!((state.refunded(euros), state.disputed(euros)), (0, 0));
+            assert!(state.has_other_currency(euros) && !state.has_other_currency(Currency::USD));
             assert!(payment.state().bound().is_some());
             for fact in &facts {
                 payment.clone().when(fact.clone()).then_nothing();
@@ -257,7 +304,7 @@ mod tests {
         let (checkout, client) = (CheckoutId(Uuid::from_u128(9)), ClientId(Uuid::from_u128(2)));
         let other = PaymentCommand::Bind { checkout, client, now: at(3) };
         bound.clone().when(other).then_refused(PaymentRefusal::OtherCheckout);
-        let negative = PaymentCommand::Refund { minor_units: -1, now: at(3) };
+        let negative = PaymentCommand::Refund { minor_units: -1, currency: None, now: at(3) };
         bound.when(negative).then_refused(PaymentRefusal::Negative);
     }
 }

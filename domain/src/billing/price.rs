@@ -38,8 +38,7 @@ units! {
     OutputToken = "output_token",
     /// A character that was spoken.
     Character = "character",
-    Message = "message",
-    /// An answered call, or a request to a provider.
+    /// A call that was answered.
     Request = "request",
     /// A millionth of what the provider itself charged: for prices that are a markup.
     Cost = "cost",
@@ -111,10 +110,19 @@ impl Price {
         if self.minimum > MAX_UNITS {
             return fault("minimum", "give 0 to 1000000000");
         }
-        if self.unit == Unit::Cost && (self.component != Component::Carrier) {
-            return fault("unit", "only carriers tell what a call cost them: set a price by another unit");
+        match (self.component, self.unit) {
+            (Component::Carrier, Unit::Second | Unit::Request | Unit::Cost)
+            | (Component::Stt, Unit::Second)
+            | (Component::Llm, Unit::InputToken | Unit::OutputToken)
+            | (Component::Tts, Unit::Character)
+            | (Component::Platform, Unit::Second | Unit::Request) => Ok(()),
+            (Component::Carrier, _) => fault("unit", "give `second`, `request` or `cost` for a carrier"),
+            (Component::Stt, _) => fault("unit", "give `second` for speech-to-text"),
+            (Component::Llm, _) => fault("unit", "give `input_token` or `output_token` for a model"),
+            (Component::Tts, _) => fault("unit", "give `character` for speech"),
+            (Component::Platform, _) => fault("unit", "give `second` or `request` for the platform's fee"),
+            (Component::Runtime, _) => fault("component", "no call uses a voice runtime yet: leave it out"),
         }
-        Ok(())
     }
 
     /// The quantity that is charged: nothing stays nothing, anything else is at least the minimum, in increments.

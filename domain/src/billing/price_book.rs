@@ -2,6 +2,7 @@
 //!
 //! A list may begin now or later, never before: what was priced stays as it was priced.
 
+use chrono::TimeDelta;
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +93,18 @@ impl<'a> PriceList<'a> {
         self.own.and_then(best).or_else(|| self.platform.and_then(best))
     }
 
+    /// Only the list that prices the carrier: the client's own if it has any price for it, else the platform's.
+    pub(super) fn of_carrier(&self, provider: &str) -> Self {
+        let prices_it = |set: &&PricesSet| {
+            let fits = |price: &Price| price.fit(Component::Carrier, price.unit, provider, "").is_some();
+            set.prices.iter().any(fits)
+        };
+        match self.own.filter(prices_it) {
+            Some(own) => Self { own: Some(own), platform: None, ..*self },
+            None => Self { own: None, ..*self },
+        }
+    }
+
     /// The client's own list in force, if it has one.
     #[must_use]
     pub fn own(&self) -> Option<&'a PricesSet> {
@@ -157,10 +170,13 @@ impl Aggregate for PriceBook {
 
     fn decide(&self, command: &PriceBookCommand) -> Result<Vec<PriceBookEvent>, PriceBookRefusal> {
         let PriceBookCommand::Set { client, currency, prices, effective_from, now } = command;
-        let begins = effective_from.unwrap_or(*now);
-        if begins < *now {
+        if effective_from.is_some_and(|from| from < *now) {
             return Err(PriceBookRefusal::Past);
         }
+        // the newest list holds although the clock went back since the one before it was set to hold at once
+        let begun = self.of(*client).filter(|list| list.effective_from == list.at);
+        let after = begun.map(|list| list.effective_from + TimeDelta::microseconds(1)).max();
+        let begins = effective_from.unwrap_or(after.map_or(*now, |after| after.max(*now)));
         if prices.len() > MAX_PRICES {
             return Err(PriceBookRefusal::TooMany);
         }
@@ -243,6 +259,20 @@ mod tests {
         ]);
         let prices = [9, 10, 19, 20, 29, 30, 99].map(|moment| found(book.state(), moment, "groq", "m"));
         assert_eq!(prices, [None, Some(1), Some(1), Some(2), Some(2), Some(3), Some(3)]);
+    }
+
+    #[test]
+    fn the_list_set_last_holds_although_the_clock_went_back() {
+        let now = |price: i64, now: i64| PriceBookCommand::Set {
+            client: None,
+            currency: Currency::USD,
+            prices: vec![self::price(None, None, price)],
+            effective_from: None,
+            now: at(now),
+        };
+        let book = scenario::<PriceBook>().after([now(1, 100), now(2, 90)]);
+        assert_eq!(found(book.state(), 101, "groq", "m"), Some(2));
+        assert_eq!(found(book.state(), 100, "groq", "m"), Some(1));
     }
 
     #[test]

@@ -33,6 +33,10 @@ pub struct CallUsage {
     pub transcribed: bool,
     /// Characters that were spoken on it.
     pub characters: u64,
+    /// Whether another application controls its leg.
+    pub foreign: bool,
+    /// Whether another call took it in, and is charged for both.
+    pub merged: bool,
     /// Tokens of each model: read and written.
     pub tokens: BTreeMap<(String, String), (u64, u64)>,
 }
@@ -41,7 +45,12 @@ impl CallUsage {
     /// Adds an event of the call.
     pub fn take(&mut self, event: &CallEvent) {
         match event {
-            CallEvent::Received(received) => self.provider.clone_from(&received.provider),
+            CallEvent::Received(received) => {
+                self.provider.clone_from(&received.provider);
+                self.foreign = received.foreign;
+            }
+            CallEvent::LegIdentified(known) => self.foreign = known.foreign,
+            CallEvent::Merged(_) => self.merged = true,
             CallEvent::DialAccepted(accepted) => self.provider.clone_from(&accepted.provider),
             CallEvent::Queued(queued) => self.agent = queued.agent_id,
             CallEvent::AgentRequested(requested) => {
@@ -136,24 +145,32 @@ impl Rated {
     }
 }
 
-/// Rates a call. Things without a price cost nothing and make no item.
+/// Rates a call. Things without a price cost nothing and make no item; a call that another application controls, or
+/// that was merged into another, costs nothing at all.
 ///
 /// A carrier that says what it charged is rated by its own charge where there is a price for that, else by the time.
 /// Fails when an amount does not fit.
 pub fn rate(prices: &PriceList<'_>, usage: &CallUsage) -> Result<Rated, TooMuch> {
+    if usage.foreign || usage.merged {
+        return Ok(Rated { currency: prices.currency, items: Vec::new(), provider_cost: 0 });
+    }
     let currency = prices.currency;
     let cost = usage.cost.as_ref().filter(|cost| cost.currency == currency.as_str());
     let provider_cost = cost.map_or(0, |cost| cost.amount_micros.max(0));
     let mut lines = Lines { prices, items: Vec::new() };
     let carrier = usage.provider.as_str();
     let (seconds, answered) = (usage.seconds(), u64::from(usage.answered_at.is_some()));
-    let by_cost = cost.is_some() && prices.find(Component::Carrier, Unit::Cost, carrier, "").is_some();
+    // time and the carrier's own charge are two ways to price the same: both are looked for in one list
+    let of_carrier = prices.of_carrier(carrier);
+    let by_cost = cost.is_some() && of_carrier.find(Component::Carrier, Unit::Cost, carrier, "").is_some();
+    lines.prices = &of_carrier;
     if by_cost {
         lines.add(Component::Carrier, Unit::Cost, carrier, "", provider_cost.unsigned_abs())?;
     } else {
         lines.add(Component::Carrier, Unit::Second, carrier, "", seconds)?;
         lines.add(Component::Carrier, Unit::Request, carrier, "", answered)?;
     }
+    lines.prices = prices;
     if usage.transcribed {
         lines.add(Component::Stt, Unit::Second, carrier, "", seconds)?;
     }
@@ -170,8 +187,10 @@ pub fn rate(prices: &PriceList<'_>, usage: &CallUsage) -> Result<Rated, TooMuch>
 /// What so many seconds of a call are likely to cost: everything that is charged by time or by call, transcription
 /// included. Fails when an amount does not fit.
 pub fn estimate(prices: &PriceList<'_>, provider: &str, seconds: u64) -> Result<i64, TooMuch> {
+    let of_carrier = prices.of_carrier(provider);
     let mut lines = Lines { prices, items: Vec::new() };
-    for component in [Component::Carrier, Component::Stt, Component::Runtime, Component::Platform] {
+    for component in [Component::Carrier, Component::Stt, Component::Platform] {
+        lines.prices = if component == Component::Carrier { &of_carrier } else { prices };
         let provider = if component == Component::Platform { "" } else { provider };
         lines.add(component, Unit::Second, provider, "", seconds)?;
         lines.add(component, Unit::Request, provider, "", 1)?;
@@ -313,6 +332,33 @@ mod tests {
         let list = book.in_force(CLIENT, at(9)).unwrap();
         assert_eq!(estimate(&list, "telnyx", 60), Ok(12_000 + 6_000 + 5_000 + 1_000));
         assert_eq!(estimate(&list, "telnyx", 61), Ok(24_000 + 6_100 + 5_500 + 1_000));
+    }
+
+    #[test]
+    fn a_clients_own_price_of_time_is_not_replaced_by_the_platforms_price_of_the_carriers_charge() {
+        let mut prices = book(vec![price(Component::Carrier, Unit::Cost, 100, 120, 1)]);
+        let own = PriceBookCommand::Set {
+            client: Some(CLIENT),
+            currency: Currency::USD,
+            prices: vec![price(Component::Carrier, Unit::Second, 60, 3_000, 1)],
+            effective_from: None,
+            now: at(1),
+        };
+        for event in prices.decide(&own).unwrap() {
+            prices.evolve(&event);
+        }
+        let cost = Some(Money { amount_micros: 14_400, currency: "USD".to_owned() });
+        let told = CallUsage { cost, ..usage() };
+        assert_eq!(rated(&prices, &told), [("carrier", "second", 90, 4_500)]);
+    }
+
+    #[test]
+    fn a_call_of_another_application_or_merged_into_another_costs_nothing() {
+        let foreign = CallUsage { foreign: true, ..usage() };
+        let merged = CallUsage { merged: true, ..usage() };
+        for usage in [foreign, merged] {
+            assert_eq!(rated(&everything(), &usage), []);
+        }
     }
 
     #[test]

@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// Most credit that is granted at once, and longest credit line, in millionths.
+pub const MOST_CREDIT: i64 = 1_000_000_000_000_000;
+
 /// Terms of a client's credit. By default a client is not prepaid: nothing is refused for want of credit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BillingTerms {
@@ -38,6 +41,6 @@ impl BillingTerms {
     /// Whether the amounts are possible: a credit line is not negative.
     #[must_use]
     pub fn are_possible(&self) -> bool {
-        self.credit_line >= 0
+        (0..=MOST_CREDIT).contains(&self.credit_line)
     }
 }

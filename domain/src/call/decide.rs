@@ -292,6 +292,8 @@ impl Call {
             && self.dial != Some(DialState::Waiting)
             && (self.order.is_some() || self.direction == Some(Direction::Inbound));
         let reason = match timer {
+            // the carrier did not tell that a call we refused is over
+            Timer::Ring if rings && self.rejected => self.refused(),
             Timer::Ring if rings => EndReason::NoAnswer,
             Timer::MaxDuration if self.answered_at.is_some() => EndReason::MaxDuration,
             Timer::Farewell => return self.planned_hang_up(now).into_iter().collect(),

@@ -54,7 +54,7 @@ impl Call {
     }
 
     /// Why we refused the call.
-    fn refused(&self) -> EndReason {
+    pub(super) fn refused(&self) -> EndReason {
         if self.without_credit { EndReason::InsufficientCredits } else { EndReason::Rejected }
     }
 

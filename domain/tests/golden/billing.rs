@@ -33,6 +33,7 @@ pub fn credit() -> Vec<CreditEvent> {
             kind: TransactionKind::Correction,
             source: Source { kind: SourceKind::Call, id: id(52) },
             corrects: Some(TransactionId(id(53))),
+            seen: Some(12),
             currency: Currency::USD,
             entries: vec![
                 entry(LedgerAccount::Available, Side::Debit, 300),
@@ -89,10 +90,12 @@ pub fn checkout() -> Vec<CheckoutEvent> {
 
 pub fn payment() -> Vec<PaymentEvent> {
     let dispute = || "dp_1".to_owned();
+    let euros = || Some("eur".to_owned());
     vec![
         PaymentBound { checkout: CheckoutId(id(56)), client: ClientId(id(57)), at: at(0) }.into(),
-        PaymentRefunded { minor_units: 100, at: at(1) }.into(),
-        PaymentDisputed { dispute: dispute(), minor_units: 300, at: at(2) }.into(),
-        DisputeClosed { dispute: dispute(), minor_units: 300, won: true, at: at(3) }.into(),
+        PaymentRefunded { minor_units: 100, currency: euros(), at: at(1) }.into(),
+        PaymentDisputed { dispute: dispute(), minor_units: 300, currency: euros(), at: at(2) }.into(),
+        DisputeClosed { dispute: dispute(), minor_units: 300, currency: euros(), won: true, at: at(3) }
+            .into(),
     ]
 }

@@ -327,17 +327,24 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     assert_eq!((kind.as_str(), after), ("client", json!({"call_content": "basic_attributes_only"})));
     let (kind, after) = made("SUBJECT_ERASURE_REQUESTED");
     assert_eq!((kind.as_str(), &after["named_by"]), ("privacy_job", &json!("customer_id")));
+    let (kind, after) = made("CHECKOUT_REQUESTED");
+    assert_eq!((kind.as_str(), &after["currency"]), ("checkout", &json!("USD")));
+    let (kind, after) = made("PRICES_SET");
+    assert_eq!((kind.as_str(), after["prices"].as_array().map(Vec::len)), ("price_book", Some(1)));
+    let entry = shown.remove("CLIENT_BILLING_CHANGED").unwrap();
+    assert_eq!(entry.resource.kind, "client");
+    assert_ne!(entry.before, entry.after);
     assert!(shown.is_empty(), "not looked at: {:?}", shown.keys());
 }
 
 #[test]
 fn every_action_of_the_list_is_some_released_event() {
     let shown = shown();
-    // the sample of an ended login was ended by reuse, that of a job erases
+    // the sample of an ended login was ended by reuse, that of a job erases, that of a transaction charges a call
     let missing = Action::ALL.iter().filter(|action| !shown.contains_key(action.as_str()));
     assert_eq!(
         missing.map(|action| action.as_str()).collect::<Vec<_>>(),
-        ["USER_LOGOUT", "SUBJECT_EXPORT_REQUESTED"]
+        ["CREDITS_GRANTED", "USER_LOGOUT", "SUBJECT_EXPORT_REQUESTED"]
     );
     assert!(Action::ALL.iter().all(|action| action.as_str().parse() == Ok(*action)));
     assert!("api_key_created".parse::<Action>().is_err());

@@ -15,7 +15,7 @@ fn facts() -> Vec<CreditEvent> {
     let request = |id, change| {
         let (id, terms) =
             (TransactionId(Uuid::from_u128(id)), BillingTerms { prepaid: true, ..Default::default() });
-        CreditRequest { id, currency: Currency::USD, terms, change, now: at(id.0.as_u128() as i64) }
+        CreditRequest { id, currency: Some(Currency::USD), terms, change, now: at(id.0.as_u128() as i64) }
     };
     let item = |component, unit, amount| CostItem {
         component,
@@ -32,7 +32,7 @@ fn facts() -> Vec<CreditEvent> {
     let requests = vec![
         request(1, Change::Grant { amount: 100, reason: "welcome".to_owned() }),
         request(2, Change::Hold { call, amount: 30 }),
-        request(3, Change::Charge { call, rated, agent: None }),
+        request(3, Change::Charge { call, seen: 1, rated, agent: None }),
     ];
     scenario::<CreditAccount>().when(CreditCommand::Post(requests)).facts().to_vec()
 }

@@ -1,7 +1,7 @@
 //! The resource `Call` of the API.
 
-use domain::billing::Component;
 use domain::billing::account::TransactionKind;
+use domain::billing::{Component, LedgerAccount};
 use domain::call::CallMetadata;
 use domain::call::terms::{AnsweredBy, Direction, EndReason, EndedBy, Fault, RecordingStatus, Status};
 use domain::envelope::Time;
@@ -140,11 +140,15 @@ impl CallCost {
         for one in transactions {
             match one.kind {
                 TransactionKind::Usage => items.clone_from(&one.items),
-                TransactionKind::Correction if !one.items.is_empty() => {
-                    items.retain(|item| item.component != Component::Carrier);
-                    items.splice(0..0, one.items.iter().cloned());
+                TransactionKind::Correction => {
+                    let corrected = |component: Component| {
+                        let account = LedgerAccount::Revenue(component);
+                        one.entries.iter().any(|entry| entry.account == account.to_string())
+                    };
+                    items.retain(|item| !corrected(item.component));
+                    items.extend(one.items.iter().cloned());
+                    items.sort_by_key(|item| item.component);
                 }
-                TransactionKind::Correction => {}
                 _ => continue,
             }
             total = total.saturating_sub(one.amount.amount_micros);

@@ -1,8 +1,9 @@
 //! Failures that clients are informed about: the content of an `error.occurred` event.
 
+use domain::billing::checkout::CheckoutEvent;
 use domain::call::CallEvent;
 use domain::conversation::{TurnFailed, TurnFault};
-use domain::ids::{AgentId, CallId, ConversationId, EndpointId, IvrSessionId, MessageId};
+use domain::ids::{AgentId, CallId, CheckoutId, ConversationId, EndpointId, IvrSessionId, MessageId};
 use domain::ivr::session::{SessionEvent, WebhookOutcome};
 use domain::webhook::endpoint::EndpointEvent;
 use serde::Serialize;
@@ -23,13 +24,17 @@ const MENU_WEBHOOK_TIMED_OUT: &str = "menu_webhook_timed_out";
 /// The node disabled a webhook endpoint.
 const WEBHOOK_DISABLED: &str = "webhook_disabled";
 
-const OTHERS: [&str; 6] = [
+/// The payment of a checkout, or what was taken back of it, does not fit what was asked for.
+const PAYMENT_MISMATCHED: &str = "payment_mismatched";
+
+const OTHERS: [&str; 7] = [
     COMMAND_FAILED,
     RECORDING_FAILED,
     TRANSFER_FAILED,
     MENU_WEBHOOK_FAILED,
     MENU_WEBHOOK_TIMED_OUT,
     WEBHOOK_DISABLED,
+    PAYMENT_MISMATCHED,
 ];
 
 /// Every code of an `error.occurred` event: the faults of models, and the others.
@@ -100,6 +105,13 @@ pub struct ErrorView {
     /// Why the endpoint was disabled.
     #[schema(value_type = Option<crate::words::WebhookDisabledReason>, required)]
     pub reason: Option<&'static str>,
+    /// Checkout that it concerns: TypeID `chk_…`.
+    #[serde(with = "crate::edge::type_id_option")]
+    #[schema(value_type = Option<String>, required)]
+    pub checkout_id: Option<CheckoutId>,
+    /// What the payment of the checkout does not fit in.
+    #[schema(value_type = Option<crate::words::CheckoutMismatch>, required)]
+    pub mismatch: Option<&'static str>,
     /// Models that were asked and did not answer.
     pub models: Vec<PassedOverView>,
 }
@@ -118,6 +130,8 @@ impl ErrorView {
             provider_code: None,
             status_code: None,
             reason: None,
+            checkout_id: None,
+            mismatch: None,
             models: Vec::new(),
         }
     }
@@ -171,6 +185,13 @@ impl ErrorView {
             WebhookOutcome::TimedOut => MENU_WEBHOOK_TIMED_OUT,
         };
         Some(Self { ivr_session_id: Some(session), call_id, status_code: answered.status, ..Self::new(code) })
+    }
+
+    /// The failure that an event of a checkout is; `None` when it is none.
+    pub(super) fn of_checkout(checkout: CheckoutId, fact: &CheckoutEvent) -> Option<Self> {
+        let CheckoutEvent::Mismatched(mismatched) = fact else { return None };
+        let mismatch = Some(mismatched.mismatch.as_str());
+        Some(Self { checkout_id: Some(checkout), mismatch, ..Self::new(PAYMENT_MISMATCHED) })
     }
 
     /// The failure that an event of an endpoint is; `None` when it is none.

@@ -90,6 +90,7 @@ fn credits(name: &str) -> CreditEvent {
             kind: TransactionKind::Purchase,
             source: Source { kind: SourceKind::Checkout, id: Uuid::from_u128(BASE + 9) },
             corrects: None,
+            seen: None,
             currency: Currency::USD,
             entries: vec![
                 Entry { account: LedgerAccount::Payments, side: Side::Debit, micros: amount },

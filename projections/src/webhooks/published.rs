@@ -23,7 +23,7 @@ use crate::knowledge::{KnowledgeDocumentRow, KnowledgeDocuments};
 use crate::view::{Shown, View};
 
 /// Public name of failures.
-const ERROR: &str = "error.occurred";
+pub(super) const ERROR: &str = "error.occurred";
 
 /// What is published of an event.
 #[derive(Debug)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::Recorded;
-use domain::ids::{CreditAccountId, PrivacyJobId};
+use domain::ids::{CheckoutId, CreditAccountId, PrivacyJobId};
 use domain::ports::event_store::EventStore;
 use domain::ports::webhooks::{PublicEvents, PublishError};
 use domain::webhook::public::PublicEvent;
@@ -48,7 +48,7 @@ impl Publisher {
             Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
             Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
             KnowledgeDocuments::CATEGORY => self.documents.take(&*self.log, fact).await,
-            CreditAccountId::CATEGORY => credits::published(fact),
+            CreditAccountId::CATEGORY | CheckoutId::CATEGORY => credits::published(fact),
             PrivacyJobId::CATEGORY => {
                 // the resources must be read again, because parts of them may have been erased
                 self.calls.forget();

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use adapters_free::*;
+use domain::billing::Currency;
+use domain::billing::checkout::{CheckoutEvent, CheckoutMismatched, CheckoutRequested, Mismatch};
 use domain::call::terms::{CommandKind, EndReason, EndedBy, Fault};
 use domain::call::{CallEvent, CommandFailed, Ended, RecordingLost, TransferFailed};
-use domain::ids::{CallId, EndpointId, IvrSessionId, MenuId};
+use domain::ids::{CallId, CheckoutId, EndpointId, IvrSessionId, MenuId};
 use domain::ivr::session::{
     EndCause, SessionEnded, SessionEvent, SessionStarted, SessionStatus, WebhookAnswered, WebhookOutcome,
 };
@@ -207,6 +209,25 @@ async fn a_way_through_the_menus_is_told_when_it_is_over() {
     assert_eq!(body["subject"], json!({"type": "ivr_session", "id": session.to_string()}));
     assert_eq!((&body["data"]["status"], &body["sequence"]), (&json!("abandoned"), &json!(2)));
     assert_eq!(Publisher::new(store).of(&log[1..]).await.unwrap(), whole, "wherever reading begins");
+}
+
+#[tokio::test]
+async fn a_payment_that_does_not_fit_its_checkout_is_told() {
+    let checkout = CheckoutId(sequential(4));
+    let asked = CheckoutRequested { amount: 5_000_000, currency: Currency::USD, at: at(1) };
+    let (minor_units, currency) = (Some(4), Some("usd".to_owned()));
+    let other = CheckoutMismatched { mismatch: Mismatch::Amount, minor_units, currency, at: at(2) };
+    let log = history(&checkout.stream(), &[CheckoutEvent::from(asked), other.into()]);
+    let told = Publisher::new(Arc::new(Log(log.clone()))).of(&log).await.unwrap();
+    let [told] = &told[..] else { panic!("{told:?}") };
+    let body: Value = serde_json::from_slice(&told.body).unwrap();
+    assert_eq!(
+        (&body["type"], &body["data"]["code"]),
+        (&json!("error.occurred"), &json!("payment_mismatched"))
+    );
+    assert_eq!((&body["data"]["mismatch"], &body["sequence"]), (&json!("amount"), &json!(2)));
+    assert_eq!(body["subject"], json!({"type": "checkout", "id": checkout.to_string()}));
+    assert_eq!(body["data"]["checkout_id"], body["subject"]["id"]);
 }
 
 #[tokio::test]

@@ -5,8 +5,9 @@ import { follow } from '../../lib/sse.js';
 import { useLoad, useNow, throttled } from '../../lib/load.js';
 import { link } from '../../lib/router.js';
 import { useNames } from '../../lib/names.js';
-import { money, moment, span, words } from '../../lib/format.js';
+import { count, money, moment, span, words } from '../../lib/format.js';
 import { Badge, Facts, Id, Page, Section, Shown, Tabs } from '../../ui/parts.js';
+import { Table } from '../../ui/table.js';
 import { CallActions, isLive } from './actions.js';
 import { Parties, Party } from './parties.js';
 import { Timeline } from './timeline.js';
@@ -17,7 +18,8 @@ import { deliveriesOf } from './deliveries.js';
 import { Files } from './files.js';
 
 export function Call({ id, query }) {
-  const call = useLoad((signal) => get(`/calls/${id}`, {}, signal), [id]);
+  // its cost comes after its last event
+  const call = useLoad((signal) => get(`/calls/${id}`, {}, signal), [id], { every: 10000 });
   return html`<${Shown} of=${call}>${(data) => html`<${One} call=${data} reload=${call.reload} query=${query} />`}<//>`;
 }
 
@@ -37,7 +39,7 @@ function One({ call, reload, query }) {
     <${Tabs} current=${tab} tabs=${tabs.map(([name, label]) => [name, label, link('calls', id, name === 'timeline' ? {} : { tab: name })])} />
     ${tab === 'timeline' && html`<div class="columns main-side">
       <${Section} title="Timeline"><${Timeline} call=${call} events=${events} transcript=${transcript.data ?? []} session=${session.data} deliveries=${deliveries.data ?? []} /><//>
-      <div class="stack"><${Why} call=${call} events=${events} /><${Files} files=${files.data} /><${Transcript} lines=${transcript.data} /></div>
+      <div class="stack"><${Why} call=${call} events=${events} /><${Files} files=${files.data} /><${Cost} of=${call.cost} /><${Transcript} lines=${transcript.data} /></div>
     </div>`}
     ${tab === 'events' && html`<${RawEvents} call=${call} events=${events} />`}
     ${tab === 'travel' && html`<${Travel} call=${call} events=${events} at=${query.version} />`}
@@ -109,11 +111,20 @@ function Summary({ call, session }) {
     call.conversation_id && ['Conversation', html`<${Id} id=${call.conversation_id} href=${link('conversations', call.conversation_id)} />`],
     ['Carrier', `${call.provider ?? '–'}${call.answered_by ? `, ${words(call.answered_by)} answered` : ''}`],
     call.cost && ['Cost', money(call.cost)],
-    call.cost?.items?.length > 0 && ['Cost by part', call.cost.items.map((item) => `${words(item.component)} ${money(item.amount)}`).join(', ')],
     call.recording_status !== 'none' && ['Recording', call.recording_status],
     Object.keys(call.metadata).length > 0 && ['Metadata', html`<code>${JSON.stringify(call.metadata)}</code>`],
   ]} /><//>`;
 }
+
+const Cost = ({ of }) => of?.items?.length > 0 && html`<${Section} title="Cost">
+  <${Table} label="Cost by part" rows=${of.items} rowKey=${(item) => [item.component, item.unit, item.provider, item.model].join()} columns=${[
+    { name: 'component', label: 'Part', cell: (item) => words(item.component) },
+    { name: 'of', label: 'Provider, model', wide: true, cell: (item) => [item.provider, item.model].filter(Boolean).join(', ') || '–' },
+    { name: 'quantity', label: 'Quantity', num: true, cell: (item) => `${count(item.quantity)} ${words(item.unit)}` },
+    { name: 'price', label: 'Price', num: true, wide: true, cell: (item) => `${money(item.unit_price)} for ${count(item.per)}` },
+    { name: 'amount', label: 'Amount', num: true, cell: (item) => money(item.amount) },
+  ]} />
+<//>`;
 
 const Transcript = ({ lines }) => lines?.length > 0 && html`<${Section} title="Transcript">
   <ol class="talk">${lines.map((line) => html`<li key=${line.seq} class=${line.role}>

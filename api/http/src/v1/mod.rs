@@ -23,6 +23,7 @@ mod recipe;
 mod resource;
 mod routes;
 mod signing;
+mod text;
 pub mod tools;
 pub mod webhooks;
 

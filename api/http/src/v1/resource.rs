@@ -5,6 +5,7 @@ use actors::{Receipt, Session};
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, StreamId, Version};
 use domain::ids::{ClientId, TypedId};
+use domain::merkle::Hash;
 use domain::ports::StoreUnavailable;
 use domain::ports::event_store::{Direction, EventStore as _};
 use projections::Queries;
@@ -61,7 +62,7 @@ pub(super) async fn get<R: Resource>(
     }
     let stored = R::stored(&*backend.views, caller.client, id).await.map_err(ApiError::unavailable)?;
     let stored = stored.ok_or_else(|| ApiError::not_found(kind::<R>()))?;
-    Ok(Answer::json(stored.json).etag(stored.version))
+    Ok(tagged(stored))
 }
 
 /// The resource as it was, folded from its events by the view's own rules.
@@ -182,6 +183,19 @@ async fn carry_out<R: Resource>(
 }
 
 /// Answers with the resource as it is after a command.
+/// A resource with its `ETag`.
+fn tagged(stored: Stored) -> Answer {
+    if stored.joined { marked(stored) } else { Answer::json(stored.json).etag(stored.version) }
+}
+
+/// A resource whose `ETag` holds a hash of its content besides its version, because events of other streams change it.
+pub(super) fn marked(stored: Stored) -> Answer {
+    let held = Hash::of(stored.json.as_bytes());
+    let mark: String = held.0.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    let version = stored.version;
+    Answer::json(stored.json).etag_of(version, &mark)
+}
+
 pub(super) async fn written<R: Resource>(
     backend: &Backend,
     caller: &Principal,
@@ -191,7 +205,7 @@ pub(super) async fn written<R: Resource>(
     let stored = R::stored(&*backend.views, caller.client, id).await.ok().flatten();
     // the resource may have changed again, or the views may trail: the answer is the state that this write produced
     let answer = match stored.filter(|stored| stored.version == receipt.version) {
-        Some(stored) => Answer::json(stored.json).etag(stored.version),
+        Some(stored) => tagged(stored),
         None => as_of::<R>(backend, caller, id, Moment::Version(receipt.version)).await?,
     };
     Ok(answer.written_at(receipt.position))

@@ -14,10 +14,19 @@ use crate::ids::{CallId, CheckoutId, TransactionId};
 pub(super) struct Charged {
     /// Transaction that charged it first.
     pub(super) transaction: TransactionId,
-    /// Charged for the carrier, in millionths.
-    pub(super) carrier: i64,
+    /// Newest version of the call and its conversation that it was rated at.
+    pub(super) seen: u64,
+    /// Charged for each component, in the order of `Component::ALL`, in millionths.
+    amounts: [i64; Component::ALL.len()],
     /// Cost of the carrier, in millionths.
     pub(super) cost: i64,
+}
+
+impl Charged {
+    /// Charged for a component, in millionths.
+    pub(super) fn of(&self, component: Component) -> i64 {
+        self.amounts[component as usize]
+    }
 }
 
 /// A purchase and what became of it, in millionths.
@@ -26,6 +35,8 @@ pub(super) struct Bought {
     pub(super) credited: i64,
     pub(super) refunded: i64,
     pub(super) disputed: i64,
+    /// Newest version of the payment that it was reversed at.
+    pub(super) seen: u64,
 }
 
 /// What an account remembers of calls, purchases and grants.
@@ -45,6 +56,7 @@ impl Tables {
             SourceKind::Checkout => {
                 let bought = self.checkouts.entry(CheckoutId(posted.source.id)).or_default();
                 let amount = posted.amount();
+                bought.seen = bought.seen.max(posted.seen.unwrap_or(0));
                 match posted.kind {
                     TransactionKind::Purchase => bought.credited += amount,
                     TransactionKind::Refund => bought.refunded -= amount,
@@ -61,9 +73,12 @@ impl Tables {
             *self.holds.entry(call).or_default() += held;
         }
         if matches!(posted.kind, TransactionKind::Usage | TransactionKind::Correction) {
-            let fresh = Charged { transaction: posted.id, carrier: 0, cost: 0 };
+            let fresh = Charged { transaction: posted.id, seen: 0, amounts: Default::default(), cost: 0 };
             let charged = self.calls.entry(call).or_insert(fresh);
-            charged.carrier += posted.net(LedgerAccount::Revenue(Component::Carrier));
+            charged.seen = charged.seen.max(posted.seen.unwrap_or(0));
+            for (component, amount) in Component::ALL.iter().zip(&mut charged.amounts) {
+                *amount += posted.net(LedgerAccount::Revenue(*component));
+            }
             charged.cost -= posted.net(LedgerAccount::ProviderCost);
         }
     }

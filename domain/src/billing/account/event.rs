@@ -80,6 +80,9 @@ pub struct Posted {
     /// The transaction that this one corrects.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub corrects: Option<TransactionId>,
+    /// Version of what the amounts were taken from: of a call and its conversation added up, or of a payment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seen: Option<u64>,
     pub currency: Currency,
     pub entries: Vec<Entry>,
     /// Credit that may be spent afterwards, in millionths.

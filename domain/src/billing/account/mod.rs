@@ -12,7 +12,7 @@ mod tests;
 pub use event::{
     CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, TransactionKind,
 };
-pub use rules::{Change, CreditAccount, CreditCommand, CreditRefusal, CreditRequest};
+pub use rules::{Change, CreditAccount, CreditCommand, CreditOutcome, CreditRefusal, CreditRequest};
 
 use crate::ids::{ClientId, CreditAccountId};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::super::currency::Currency;
 use super::super::entry::{Balances, Component, Entry, LedgerAccount, transfer};
 use super::super::rating::{CostItem, Rated};
-use super::super::terms::BillingTerms;
+use super::super::terms::{BillingTerms, MOST_CREDIT};
 use super::draft::{Charged, Draft, Tables};
 use super::event::{
     CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, TransactionKind,
@@ -16,10 +16,9 @@ use crate::ids::{AgentId, CallId, CheckoutId, CreditAccountId, TransactionId, de
 
 use LedgerAccount::{Available, Bonus, Held, Payable, Payments, ProviderCost, Refunds, Revenue};
 
-/// So many charged calls are remembered at least, so that a charge that is repeated is recognised.
-const KEPT_CALLS: usize = 50_000;
-/// Calls of this long before the newest one are remembered at least, in milliseconds: a week.
-const KEPT_MS: u64 = 7 * 24 * 3_600 * 1_000;
+/// So many charged calls are remembered, so that a charge that is repeated is recognised. They bound the snapshot:
+/// with more it would grow beyond what is saved.
+const KEPT_CALLS: usize = 40_000;
 /// So many grants are remembered.
 const KEPT_GRANTS: usize = 10_000;
 /// Longest reason of a grant, in characters.
@@ -30,7 +29,8 @@ const MAX_REASON: usize = 500;
 pub struct CreditRequest {
     /// Id that the transaction will have.
     pub id: TransactionId,
-    pub currency: Currency,
+    /// Currency of the amounts; `None`: that of the account, or US dollars before it has one.
+    pub currency: Option<Currency>,
     /// Terms of the client at that time.
     pub terms: BillingTerms,
     pub change: Change,
@@ -44,17 +44,18 @@ pub enum Change {
     Grant { amount: i64, reason: String },
     /// A checkout was paid.
     Purchase { checkout: CheckoutId, amount: i64 },
-    /// So much of a purchase was refunded and is disputed in all, as known now.
-    Reverse { checkout: CheckoutId, refunded: i64, disputed: i64 },
+    /// So much of a purchase was refunded and is disputed in all, at version `seen` of its payment. What is more than was
+    /// credited is not taken back; sums of an older version change nothing.
+    Reverse { checkout: CheckoutId, seen: u64, refunded: i64, disputed: i64 },
     /// Keeps credit for a call, before it is placed or taken.
     Hold { call: CallId, amount: i64 },
     /// Keeps more credit for a call under way, so much in all.
     Extend { call: CallId, to: i64 },
     /// Gives back what was kept for a call that never was.
     Release { call: CallId },
-    /// Charges a call that is over, and gives back what was kept for it. Again with another cost of the carrier, it
-    /// corrects what was charged.
-    Charge { call: CallId, rated: Rated, agent: Option<AgentId> },
+    /// Charges a call that is over, and gives back what was kept for it. Rated otherwise at a later version, it corrects
+    /// what was charged; an older version changes nothing. `seen` adds up the versions of the call and its conversation.
+    Charge { call: CallId, seen: u64, rated: Rated, agent: Option<AgentId> },
 }
 
 #[derive(Debug, Clone)]
@@ -76,16 +77,19 @@ pub enum CreditRefusal {
     OtherCurrency(Currency),
     #[error("an amount must be above zero")]
     NotPositive,
+    #[error("a grant is at most {MOST_CREDIT} millionths")]
+    TooLarge,
     #[error("the amounts do not fit into the ledger")]
     Overflow,
-    #[error("more would be taken back than was credited")]
-    ReversedTooMuch,
     #[error("a reason has 1 to 500 characters")]
     Reason,
     /// It can no longer be told whether the call was charged before.
     #[error("the call is too old to be charged")]
     TooOld,
 }
+
+/// Whether a request was carried out, by an event or because it is no news.
+pub type CreditOutcome = Result<(), CreditRefusal>;
 
 /// State of an account, folded from its events.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -120,6 +124,26 @@ impl CreditAccount {
         self.request(&mut self.draft(), request)
     }
 
+    /// Decides requests one after the other, each on the state after those before it: all facts, and what became of
+    /// each request.
+    #[must_use]
+    pub fn decide_each(&self, requests: &[CreditRequest]) -> (Vec<CreditEvent>, Vec<CreditOutcome>) {
+        let (mut draft, mut facts) = (self.draft(), Vec::new());
+        let mut decide = |request: &CreditRequest| {
+            let more = self.request(&mut draft, request).inspect_err(|_| {
+                // a part of it may have been drafted
+                if matches!(request.change, Change::Charge { .. } | Change::Reverse { .. }) {
+                    draft = self.draft();
+                    draft.replay(&facts);
+                }
+            })?;
+            facts.extend(more);
+            Ok(())
+        };
+        let outcomes = requests.iter().map(&mut decide).collect();
+        (facts, outcomes)
+    }
+
     fn draft(&self) -> Draft<'_> {
         Draft::new(&self.tables, &self.balances, self.currency)
     }
@@ -129,15 +153,19 @@ impl CreditAccount {
         draft: &mut Draft<'_>,
         request: &CreditRequest,
     ) -> Result<Vec<CreditEvent>, CreditRefusal> {
-        if let Some(other) = draft.currency.filter(|own| *own != request.currency) {
-            return Err(CreditRefusal::OtherCurrency(other));
+        let own = draft.currency.or(request.currency).unwrap_or(Currency::USD);
+        if request.currency.is_some_and(|asked| asked != own) {
+            return Err(CreditRefusal::OtherCurrency(own));
         }
-        let mut posting = Posting { request, facts: Vec::new() };
+        let mut posting = Posting { request, currency: own, facts: Vec::new() };
         let before = draft.credit();
         match &request.change {
             Change::Grant { amount, reason } => {
                 if !(1..=MAX_REASON).contains(&reason.trim().chars().count()) {
                     return Err(CreditRefusal::Reason);
+                }
+                if *amount > MOST_CREDIT {
+                    return Err(CreditRefusal::TooLarge);
                 }
                 if draft.granted(request.id) {
                     return Ok(vec![]);
@@ -155,8 +183,8 @@ impl CreditAccount {
                     posting.add(draft, request.id, kind, source, entries, Details::default())?;
                 }
             }
-            Change::Reverse { checkout, refunded, disputed } => {
-                posting.reverse(draft, *checkout, *refunded, *disputed)?;
+            Change::Reverse { checkout, seen, refunded, disputed } => {
+                posting.reverse(draft, *checkout, *seen, *refunded, *disputed)?;
             }
             Change::Hold { call, amount } => {
                 if !request.terms.prepaid || draft.hold(*call) != 0 || draft.charged(*call).is_some() {
@@ -172,16 +200,16 @@ impl CreditAccount {
                 posting.hold(draft, *call, more)?;
             }
             Change::Release { call } => posting.release(draft, *call)?,
-            Change::Charge { call, rated, agent } => match draft.charged(*call) {
-                Some(charged) => posting.correct(draft, *call, charged, rated, *agent)?,
-                None if self.may_be_forgotten(*call) && draft.hold(*call) == 0 => {
+            Change::Charge { call, seen, rated, agent } => {
+                let charged = draft.charged(*call);
+                if charged.is_none() && self.may_be_forgotten(*call) && draft.hold(*call) == 0 {
                     return Err(CreditRefusal::TooOld);
                 }
-                None => {
-                    posting.release(draft, *call)?;
-                    posting.charge(draft, *call, rated, *agent)?;
+                posting.release(draft, *call)?;
+                if charged.is_none_or(|charged| charged.seen <= *seen) {
+                    posting.charge(draft, *call, *seen, charged, rated, *agent)?;
                 }
-            },
+            }
         }
         posting.alerts(before, draft.credit());
         Ok(posting.facts)
@@ -193,29 +221,14 @@ impl CreditAccount {
 
     /// Forgets the oldest calls and grants when there are many. Ids begin with the time they were made.
     fn tidy(&mut self) {
-        let tables = &mut self.tables;
-        while tables.calls.len() > KEPT_CALLS {
-            let Some((newest, _)) = tables.calls.last_key_value().map(|(call, of)| (*call, *of)) else {
-                break;
-            };
-            let Some((oldest, _)) = tables.calls.first_key_value().map(|(call, of)| (*call, *of)) else {
-                break;
-            };
-            if made_at(newest).saturating_sub(made_at(oldest)) <= KEPT_MS {
-                break;
-            }
-            tables.calls.remove(&oldest);
+        while self.tables.calls.len() > KEPT_CALLS {
+            let Some((oldest, _)) = self.tables.calls.pop_first() else { break };
             self.forgotten = self.forgotten.max(Some(oldest));
         }
-        while tables.grants.len() > KEPT_GRANTS {
-            tables.grants.pop_first();
+        while self.tables.grants.len() > KEPT_GRANTS {
+            self.tables.grants.pop_first();
         }
     }
-}
-
-/// When the call's id was made, in Unix milliseconds (RFC 9562 §5.7).
-fn made_at(call: CallId) -> u64 {
-    (call.0.as_u128() >> 80) as u64
 }
 
 fn positive(amount: i64) -> Result<i64, CreditRefusal> {
@@ -233,6 +246,7 @@ fn of_checkout(checkout: CheckoutId) -> Source {
 #[derive(Debug, Default)]
 struct Details {
     corrects: Option<TransactionId>,
+    seen: Option<u64>,
     items: Vec<CostItem>,
     agent: Option<AgentId>,
     reason: Option<String>,
@@ -241,6 +255,7 @@ struct Details {
 /// The transactions that follow from one request.
 struct Posting<'r> {
     request: &'r CreditRequest,
+    currency: Currency,
     facts: Vec<CreditEvent>,
 }
 
@@ -259,13 +274,14 @@ impl Posting<'_> {
         }
         let opens = kind == TransactionKind::Hold && draft.hold(CallId(source.id)) == 0;
         let balances = draft.balances.after(&entries).map_err(|_| CreditRefusal::Overflow)?;
-        let Details { corrects, items, agent, reason } = with;
+        let Details { corrects, seen, items, agent, reason } = with;
         let posted = Posted {
             id,
             kind,
             source,
             corrects,
-            currency: self.request.currency,
+            seen,
+            currency: self.currency,
             entries,
             available_after: balances.of(Available),
             held_after: balances.of(Held),
@@ -305,51 +321,42 @@ impl Posting<'_> {
         self.add(draft, id, TransactionKind::Release, of_call(call), entries, Details::default())
     }
 
+    /// Posts what a call costs, or the difference to what it was charged before.
     fn charge(
         &mut self,
         draft: &mut Draft<'_>,
         call: CallId,
+        seen: u64,
+        before: Option<Charged>,
         rated: &Rated,
         agent: Option<AgentId>,
     ) -> Result<(), CreditRefusal> {
-        let mut entries = Vec::new();
+        let (mut entries, mut changed) = (Vec::new(), Vec::new());
         for component in Component::ALL {
             let amount = rated.of(*component).map_err(|_| CreditRefusal::Overflow)?;
             if amount < 0 {
                 return Err(CreditRefusal::NotPositive);
             }
-            entries.extend(transfer(Available, Revenue(*component), amount));
+            let more = amount - before.map_or(0, |charged| charged.of(*component));
+            entries.extend(transfer(Available, Revenue(*component), more));
+            if more != 0 {
+                changed.push(*component);
+            }
         }
-        entries.extend(transfer(ProviderCost, Payable, rated.provider_cost));
-        let with = Details { items: rated.items.clone(), agent, ..Details::default() };
-        self.add(draft, self.request.id, TransactionKind::Usage, of_call(call), entries, with)
-    }
-
-    /// Corrects what was charged for the carrier, and what the carrier cost.
-    fn correct(
-        &mut self,
-        draft: &mut Draft<'_>,
-        call: CallId,
-        charged: Charged,
-        rated: &Rated,
-        agent: Option<AgentId>,
-    ) -> Result<(), CreditRefusal> {
-        self.release(draft, call)?;
-        let carrier = rated.of(Component::Carrier).map_err(|_| CreditRefusal::Overflow)?;
-        let more = carrier.checked_sub(charged.carrier).ok_or(CreditRefusal::Overflow)?;
-        let cost = rated.provider_cost.checked_sub(charged.cost).ok_or(CreditRefusal::Overflow)?;
-        let mut entries = transfer(Available, Revenue(Component::Carrier), more);
-        entries.extend(transfer(ProviderCost, Payable, cost));
-        let items = rated.items.iter().filter(|item| item.component == Component::Carrier && more != 0);
-        let (corrects, items) = (Some(charged.transaction), items.cloned().collect());
-        let with = Details { corrects, items, agent, reason: None };
-        self.add(draft, self.request.id, TransactionKind::Correction, of_call(call), entries, with)
+        let cost = rated.provider_cost.checked_sub(before.map_or(0, |charged| charged.cost));
+        entries.extend(transfer(ProviderCost, Payable, cost.ok_or(CreditRefusal::Overflow)?));
+        let items = rated.items.iter().filter(|item| changed.contains(&item.component)).cloned().collect();
+        let corrects = before.map(|charged| charged.transaction);
+        let kind = if before.is_some() { TransactionKind::Correction } else { TransactionKind::Usage };
+        let with = Details { corrects, seen: Some(seen), items, agent, reason: None };
+        self.add(draft, self.request.id, kind, of_call(call), entries, with)
     }
 
     fn reverse(
         &mut self,
         draft: &mut Draft<'_>,
         checkout: CheckoutId,
+        seen: u64,
         refunded: i64,
         disputed: i64,
     ) -> Result<(), CreditRefusal> {
@@ -358,21 +365,23 @@ impl Posting<'_> {
         if refunded < 0 || disputed < 0 {
             return Err(CreditRefusal::NotPositive);
         }
-        if refunded.checked_add(disputed).is_none_or(|back| back > bought.credited) {
-            return Err(CreditRefusal::ReversedTooMuch);
+        if seen < bought.seen {
+            return Ok(());
         }
-        let source = of_checkout(checkout);
+        let refunded = refunded.min(bought.credited);
+        let disputed = disputed.min(bought.credited - refunded);
+        let (source, with) = (of_checkout(checkout), || Details { seen: Some(seen), ..Details::default() });
         let back = transfer(Available, Refunds, refunded - bought.refunded);
-        self.add(draft, self.request.id, TransactionKind::Refund, source, back, Details::default())?;
+        self.add(draft, self.request.id, TransactionKind::Refund, source, back, with())?;
         let back = transfer(Available, Refunds, disputed - bought.disputed);
         let id = self.derived("dispute");
-        self.add(draft, id, TransactionKind::Dispute, source, back, Details::default())
+        self.add(draft, id, TransactionKind::Dispute, source, back, with())
     }
 
     /// Adds what is told when the credit falls to a limit, once for each time it does.
     fn alerts(&mut self, before: i64, after: i64) {
         let BillingTerms { prepaid, credit_line, low_at } = self.request.terms;
-        let (currency, at) = (self.request.currency, self.request.now);
+        let (currency, at) = (self.currency, self.request.now);
         let alert = |limit| CreditAlert { credit: after, limit, currency, at };
         let falls_to = |limit: i64| before > limit && after <= limit;
         if let Some(limit) = low_at.filter(|limit| falls_to(*limit)) {
@@ -393,22 +402,9 @@ impl Aggregate for CreditAccount {
 
     fn decide(&self, command: &CreditCommand) -> Result<Vec<CreditEvent>, CreditRefusal> {
         let CreditCommand::Post(requests) = command;
-        let (mut draft, mut facts, mut refused) = (self.draft(), Vec::new(), None);
-        for request in requests {
-            match self.request(&mut draft, request) {
-                Ok(more) => facts.extend(more),
-                Err(refusal) => {
-                    refused = refused.or(Some(refusal));
-                    // a part of it may have been drafted
-                    if matches!(request.change, Change::Charge { .. } | Change::Reverse { .. }) {
-                        draft = self.draft();
-                        draft.replay(&facts);
-                    }
-                }
-            }
-        }
+        let (facts, outcomes) = self.decide_each(requests);
         // a refusal is only given on the newest state, which an append proves
-        match refused {
+        match outcomes.into_iter().find_map(Result::err) {
             Some(refusal) if facts.is_empty() => Err(refusal),
             _ => Ok(facts),
         }

@@ -7,7 +7,7 @@ use super::super::currency::Currency;
 use super::super::entry::{Balances, Component, LedgerAccount};
 use super::super::price::Unit;
 use super::super::rating::{CostItem, Rated};
-use super::super::terms::BillingTerms;
+use super::super::terms::{BillingTerms, MOST_CREDIT};
 use super::*;
 use crate::aggregate::Aggregate as _;
 use crate::ids::{CallId, CheckoutId, TransactionId};
@@ -26,7 +26,7 @@ fn checkout(n: u128) -> CheckoutId {
 
 fn request(id: u128, terms: BillingTerms, change: Change) -> CreditRequest {
     let id = TransactionId(Uuid::from_u128(id));
-    CreditRequest { id, currency: Currency::USD, terms, change, now: at(1) }
+    CreditRequest { id, currency: Some(Currency::USD), terms, change, now: at(1) }
 }
 
 fn post(id: u128, change: Change) -> CreditCommand {
@@ -54,7 +54,11 @@ fn rated(carrier: i64, llm: i64, provider_cost: i64) -> Rated {
 }
 
 fn charge(n: u128, rated: Rated) -> Change {
-    Change::Charge { call: call(n), rated, agent: None }
+    charge_at(1, n, rated)
+}
+
+fn charge_at(seen: u64, n: u128, rated: Rated) -> Change {
+    Change::Charge { call: call(n), seen, rated, agent: None }
 }
 
 /// Available credit and held credit.
@@ -151,17 +155,56 @@ fn low_and_exhausted_are_told_once_for_each_time_the_credit_falls() {
 #[test]
 fn a_purchase_is_credited_once_and_reversed_by_what_refunds_and_disputes_add_up_to() {
     let buy = Change::Purchase { checkout: checkout(5), amount: 100 };
-    let back = |refunded, disputed| Change::Reverse { checkout: checkout(5), refunded, disputed };
+    let back = |refunded, disputed| Change::Reverse { checkout: checkout(5), seen: 1, refunded, disputed };
     // what comes before the purchase waits for it
     scenario::<CreditAccount>().when(post(1, back(10, 0))).then_nothing();
     let account = scenario::<CreditAccount>().after([post(1, buy.clone())]);
     account.clone().when(post(2, buy)).then_nothing();
     let account = account.after([post(3, back(30, 0)), post(4, back(30, 0)), post(5, back(50, 20))]);
     assert_eq!(credit(&account), (30, 0));
-    account.clone().when(post(6, back(80, 30))).then_refused(CreditRefusal::ReversedTooMuch);
+    // no more is taken back than was credited
+    assert_eq!(credit(&account.clone().after([post(6, back(80, 30))])), (0, 0));
+    assert_eq!(credit(&account.clone().after([post(6, back(180, 0))])), (0, 0));
     // a dispute that was won gives the credit back
     let account = account.after([post(7, back(50, 0))]);
     assert_eq!(credit(&account), (50, 0));
+}
+
+#[test]
+fn sums_of_an_older_version_change_nothing() {
+    let buy = Change::Purchase { checkout: checkout(5), amount: 100 };
+    let back = |seen, refunded| Change::Reverse { checkout: checkout(5), seen, refunded, disputed: 0 };
+    let account = scenario::<CreditAccount>().after([post(1, buy), post(2, back(3, 50))]);
+    account.clone().when(post(3, back(2, 30))).then_nothing();
+    let account = account.after([post(4, charge_at(9, 7, rated(10, 0, 8)))]);
+    account.when(post(5, charge_at(8, 7, rated(20, 0, 0)))).then_nothing();
+}
+
+#[test]
+fn a_correction_is_of_every_component_and_a_call_that_costs_nothing_after_all_is_given_back() {
+    let account = funded(100).after([post(2, charge_at(1, 7, rated(20, 5, 3)))]);
+    let account = account.after([post(3, charge_at(2, 7, rated(4, 30, 3)))]);
+    assert_eq!(credit(&account), (66, 0));
+    let account = account.when(post(4, charge_at(3, 7, rated(0, 0, 0))));
+    let [CreditEvent::Posted(posted)] = account.facts() else { panic!("{:?}", account.facts()) };
+    assert_eq!((posted.amount(), posted.kind, posted.seen), (34, TransactionKind::Correction, Some(3)));
+    assert_eq!(credit(&account.and()), (100, 0));
+}
+
+#[test]
+fn a_request_without_a_currency_is_in_that_of_the_account() {
+    let euros: Currency = "EUR".parse().unwrap();
+    let of = |id, currency, change| {
+        CreditCommand::Post(vec![CreditRequest { currency, ..request(id, PREPAID, change) }])
+    };
+    let account = scenario::<CreditAccount>().after([of(1, Some(euros), grant(50))]);
+    let hold = || Change::Hold { call: call(7), amount: 20 };
+    account
+        .clone()
+        .when(of(2, Some(Currency::USD), hold()))
+        .then_refused(CreditRefusal::OtherCurrency(euros));
+    let account = account.after([of(3, None, hold())]);
+    assert_eq!((credit(&account), account.state().currency()), ((30, 20), Some(euros)));
 }
 
 #[test]
@@ -171,8 +214,10 @@ fn bad_amounts_and_currencies_are_refused() {
         let buy = Change::Purchase { checkout: checkout(5), amount };
         scenario::<CreditAccount>().when(post(1, buy)).then_refused(CreditRefusal::NotPositive);
     }
-    funded(i64::MAX).when(post(2, grant(1))).then_refused(CreditRefusal::Overflow);
-    let euros = CreditRequest { currency: "EUR".parse().unwrap(), ..request(2, PREPAID, grant(5)) };
+    funded(MOST_CREDIT).when(post(2, grant(MOST_CREDIT + 1))).then_refused(CreditRefusal::TooLarge);
+    let buy = Change::Purchase { checkout: checkout(5), amount: i64::MAX };
+    funded(1).when(post(2, buy)).then_refused(CreditRefusal::Overflow);
+    let euros = CreditRequest { currency: "EUR".parse().ok(), ..request(2, PREPAID, grant(5)) };
     let other = CreditRefusal::OtherCurrency(Currency::USD);
     funded(10).when(CreditCommand::Post(vec![euros])).then_refused(other);
     let blank = Change::Grant { amount: 5, reason: " ".to_owned() };
@@ -195,21 +240,23 @@ fn a_refused_charge_leaves_nothing_for_the_next_request_of_the_command() {
 #[test]
 fn old_calls_are_forgotten_and_no_longer_charged() {
     // ids of calls that began one second after the other, from a day in 2026 on
-    let began = |n: u64| CallId(Uuid::from_u128(u128::from(1_767_225_600_000 + n * 14_000) << 80 | 7));
+    let began = |n: u64| CallId(Uuid::from_u128(u128::from(1_767_225_600_000 + n) << 80 | 7));
     let mut account = CreditAccount::default();
-    for n in 0..52_000_u64 {
-        let change = Change::Charge { call: began(n), rated: rated(1, 0, 0), agent: None };
+    for n in 0..42_000_u64 {
+        let change =
+            Change::Charge { call: began(n), seen: 9, rated: rated(90_000, 9_000, 900), agent: None };
         let decided =
             account.decide_one(&request(u128::from(n) + 1, BillingTerms::default(), change)).unwrap();
         decided.iter().for_each(|event| account.evolve(event));
     }
     let again = |account: &CreditAccount, n| {
-        let change = Change::Charge { call: began(n), rated: rated(1, 0, 0), agent: None };
+        let change =
+            Change::Charge { call: began(n), seen: 9, rated: rated(90_000, 9_000, 900), agent: None };
         account.decide_one(&request(99_999_999, BillingTerms::default(), change))
     };
     assert_eq!(again(&account, 1_999), Err(CreditRefusal::TooOld));
     assert_eq!(again(&account, 2_000), Ok(vec![]));
-    assert_eq!(again(&account, 51_999), Ok(vec![]));
+    assert_eq!(again(&account, 41_999), Ok(vec![]));
     let bytes = account.to_snapshot().unwrap();
     assert!(bytes.len() < 4 << 20, "{} bytes", bytes.len());
     assert_eq!(CreditAccount::from_snapshot(&bytes), Some(account));
@@ -222,16 +269,14 @@ fn changes() -> impl Strategy<Value = Change> {
         amounts.clone().prop_map(grant),
         (0_u128..3, amounts.clone())
             .prop_map(|(n, amount)| Change::Purchase { checkout: checkout(n), amount }),
-        (0_u128..3, amounts.clone(), amounts.clone()).prop_map(|(n, refunded, disputed)| Change::Reverse {
-            checkout: checkout(n),
-            refunded,
-            disputed
+        (0_u128..3, 0_u64..5, amounts.clone(), amounts.clone()).prop_map(|(n, seen, refunded, disputed)| {
+            Change::Reverse { checkout: checkout(n), seen, refunded, disputed }
         }),
         (calls.clone(), amounts.clone()).prop_map(|(n, amount)| Change::Hold { call: call(n), amount }),
         (calls.clone(), amounts.clone()).prop_map(|(n, to)| Change::Extend { call: call(n), to }),
         calls.clone().prop_map(|n| Change::Release { call: call(n) }),
-        (calls, amounts.clone(), 0_i64..50, 0_i64..50)
-            .prop_map(|(n, carrier, llm, cost)| charge(n, rated(carrier, llm, cost))),
+        (calls, 0_u64..5, amounts.clone(), 0_i64..50, 0_i64..50)
+            .prop_map(|(n, seen, carrier, llm, cost)| charge_at(seen, n, rated(carrier, llm, cost))),
     ]
 }
 
@@ -289,5 +334,36 @@ proptest! {
         ids.sort();
         ids.dedup();
         prop_assert_eq!(ids.len(), posted.len());
+    }
+
+    /// Whatever order the sums of a call and of a payment come in, split into whatever commands, those of the newest
+    /// version stand in the end.
+    #[test]
+    fn the_newest_sums_stand_in_whatever_order_they_come(
+        order in Just((1_u64..8).collect::<Vec<_>>()).prop_shuffle(),
+        costs in prop::collection::vec((0_i64..50, 0_i64..50), 8),
+        together in 1_usize..4,
+    ) {
+        let mut account = CreditAccount::default();
+        let buy = request(1, PREPAID, Change::Purchase { checkout: checkout(5), amount: 1_000 });
+        account.decide_one(&buy).unwrap().iter().for_each(|fact| account.evolve(fact));
+        // at first each costs something: what costs nothing at all leaves no trace
+        let of = |seen: u64| (costs[seen as usize].0 + 1, costs[seen as usize].1 + 1);
+        let mut requests = Vec::new();
+        for seen in order {
+            let ((carrier, llm), id) = (of(seen), u128::from(seen) * 10);
+            requests.push(request(id, PREPAID, charge_at(seen, 7, rated(carrier, llm, 0))));
+            let back = Change::Reverse { checkout: checkout(5), seen, refunded: carrier, disputed: llm };
+            requests.push(request(id + 1, PREPAID, back));
+        }
+        for batch in requests.chunks(together) {
+            let (facts, outcomes) = account.decide_each(batch);
+            prop_assert!(outcomes.iter().all(Result::is_ok));
+            facts.iter().for_each(|fact| account.evolve(fact));
+        }
+        let ((carrier, llm), balances) = (of(7), account.balances());
+        let earned = |of| balances.of(LedgerAccount::Revenue(of));
+        prop_assert_eq!((earned(Component::Carrier), earned(Component::Llm)), (carrier, llm));
+        prop_assert_eq!(balances.of(LedgerAccount::Refunds), carrier + llm);
     }
 }

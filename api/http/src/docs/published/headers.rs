@@ -9,9 +9,17 @@ const REPLAYED: &str = "Idempotent-Replayed";
 /// Headers that describe a caller's rate limit, on every authenticated answer.
 const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 /// Operations whose data has no `version`, but whose answers carry the `ETag` of a resource.
-const TAGGED: [&str; 5] = ["getPrivacyJob", "eraseSubject", "exportSubject", "createExport", "getExport"];
+const TAGGED: [&str; 7] = [
+    "getPrivacyJob",
+    "eraseSubject",
+    "exportSubject",
+    "createExport",
+    "getExport",
+    "createCheckout",
+    "getCheckout",
+];
 /// Operations that create something which has no address of its own.
-const NOWHERE: [&str; 2] = ["presignDocument", "sendMessage"];
+const NOWHERE: [&str; 3] = ["presignDocument", "sendMessage", "createGrant"];
 /// Operations that start a job: they answer 202 and the job's address.
 const JOBS: [&str; 3] = ["createExport", "eraseSubject", "exportSubject"];
 

@@ -6,7 +6,7 @@ use super::node::{operations_mut, reference};
 use crate::query::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// Filters by a closed set: operation, parameter, set, and whether several values may be given with commas.
-const FILTERS: [(&str, &str, &str, bool); 17] = [
+const FILTERS: [(&str, &str, &str, bool); 18] = [
     ("listCalls", "status", "CallStatus", true),
     ("listCalls", "direction", "CallDirection", false),
     ("listCalls", "end_reason", "CallEndReason", true),
@@ -24,6 +24,7 @@ const FILTERS: [(&str, &str, &str, bool); 17] = [
     ("listProviderEvents", "kind", "ProviderKind", false),
     ("patchProvider", "kind", "ProviderKind", false),
     ("removeProvider", "kind", "ProviderKind", false),
+    ("listTransactions", "kind", "TransactionKind", false),
 ];
 
 /// Sets the schema of every parameter.

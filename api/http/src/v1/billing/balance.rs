@@ -1,11 +1,13 @@
 //! Endpoint that shows a client's credit.
 
 use actix_web::{get, web};
+use domain::billing::Currency;
 use domain::ids::{ClientId, CreditAccountId};
 use projections::billing::{CreditAccountView, CreditAccounts};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::commands::problem;
 use crate::auth::Caller;
 use crate::auth::permissions::BillingRead;
 use crate::backend::Backend;
@@ -41,6 +43,32 @@ pub(super) async fn account(
     let stored = backend.views.one::<CreditAccounts>(client, id).await.map_err(ApiError::unavailable)?;
     let account = stored.map(|stored| serde_json::from_str(&stored.json)).transpose();
     account.map_err(ApiError::internal)
+}
+
+/// Fails when the client's credit, or the prices of its calls, are in another currency: what is added in this one could
+/// never be spent.
+pub(super) async fn only_in_its_currency(
+    backend: &Backend,
+    client: ClientId,
+    currency: Currency,
+) -> Result<(), ApiError> {
+    let refuse = |other: Currency, what: &str| {
+        Err(ApiError::invalid(
+            "amount.currency",
+            "other_currency",
+            format!("{what} in {other}: use that currency"),
+        ))
+    };
+    if let Some(account) = account(backend, client).await?
+        && account.currency != currency
+    {
+        return refuse(account.currency, "the credit is");
+    }
+    let book = backend.billing.prices.newest().await.map_err(problem)?;
+    match book.in_force(client, backend.runtime.clock.now()) {
+        Some(list) if list.currency != currency => refuse(list.currency, "calls are charged"),
+        _ => Ok(()),
+    }
 }
 
 /// Get the credit you have.

@@ -27,7 +27,8 @@ pub(crate) struct CheckoutView {
     url: Option<String>,
     /// Amount that is to pay.
     amount: MoneyView,
-    /// What did not fit what was asked for, such as `amount` or `currency`.
+    /// What did not fit what was asked for.
+    #[schema(value_type = Vec<projections::words::CheckoutMismatch>)]
     mismatches: Vec<&'static str>,
     /// When it was asked for.
     #[serde(with = "projections::edge::rfc3339")]

@@ -1,11 +1,13 @@
 //! Endpoints of purchases of credit: opening a page to pay on, and what became of it.
 
+use std::time::Duration;
+
 use actix_web::{get, post, web};
 use actors::Session;
 use domain::billing::checkout::{Checkout, CheckoutCommand, CheckoutRefusal};
 use domain::ids::CheckoutId;
 use domain::ports::ids::Ids as _;
-use domain::ports::payments::NewPaymentPage;
+use domain::ports::payments::{NewPaymentPage, PaymentError};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -21,6 +23,8 @@ use crate::backend::Backend;
 use crate::problem::{ApiError, Code, Fields, Problem};
 use crate::{Answer, Enveloped, JsonBody, Listed, NewIds, PathId, Query, RequestContext};
 
+/// Pause before the provider is asked once more.
+const PAUSE: Duration = Duration::from_millis(500);
 /// Longest address to go to after a payment, in bytes.
 const MAX_URL: usize = 2_000;
 
@@ -41,7 +45,11 @@ pub(crate) struct NewCheckout {
 fn address(field: &str, text: &str, fields: &mut Fields) {
     let web = text.starts_with("https://") || text.starts_with("http://");
     if !web || text.len() > MAX_URL || text.bytes().any(|byte| byte.is_ascii_control() || byte == b' ') {
-        fields.fault(field, "invalid", "give a URL that begins with https://, of at most 2000 characters");
+        fields.fault(
+            field,
+            "invalid",
+            "give a URL that begins with https:// (or http://), of at most 2000 characters",
+        );
     }
 }
 
@@ -68,17 +76,14 @@ pub(crate) async fn create_checkout(
     let amount = amount.positive(&mut fields);
     fields.finish()?;
     let Some((amount, currency)) = amount else { return Err(ApiError::malformed_request("no amount")) };
-    let account = super::balance::account(&backend, caller.client).await?;
-    if let Some(other) = account.map(|account| account.currency).filter(|own| *own != currency) {
-        let advice = format!("your credit is in {other}: buy it in that currency");
-        return Err(ApiError::invalid("amount.currency", "other_currency", advice));
-    }
+    super::balance::only_in_its_currency(&backend, caller.client, currency).await?;
     let advice = "set VOXLEDGER_STRIPE_API_KEY and VOXLEDGER_STRIPE_WEBHOOK_SECRET to sell credit";
     let payments = backend.payments.as_ref();
     let payments = payments.ok_or_else(|| ApiError::new(Code::PaymentsNotConfigured, advice))?;
     let id = CheckoutId(ids.next());
     let now = || backend.runtime.clock.now();
-    let mut session = Session::<Checkout>::on_new_stream(backend.runtime.clone(), id.stream());
+    // a repeated request has the id of the first, whose answer may have been lost
+    let mut session = Session::<Checkout>::new(backend.runtime.clone(), id.stream());
     let context = context(&caller, &request, id.0);
     let ask = CheckoutCommand::Request { amount, currency, now: now() };
     session.execute(&ask, &context, None).await.map_err(problem)?;
@@ -87,7 +92,8 @@ pub(crate) async fn create_checkout(
     let page = NewPaymentPage { checkout, client, minor_units, currency, success_url, cancel_url };
     // the same checkout again leads to the same page, so a lost answer may be asked for once more
     let mut opened = payments.provider.open(&page).await;
-    if matches!(opened, Err(domain::ports::payments::PaymentError::Unavailable(_))) {
+    if matches!(opened, Err(PaymentError::Unavailable(_))) {
+        backend.runtime.clock.sleep(PAUSE).await;
         opened = payments.provider.open(&page).await;
     }
     let outcome = match &opened {

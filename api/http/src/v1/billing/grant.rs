@@ -57,10 +57,11 @@ pub(crate) async fn create_grant(
     let amount = amount.positive(&mut fields);
     fields.finish()?;
     let Some((amount, currency)) = amount else { return Err(ApiError::malformed_request("no amount")) };
+    super::balance::only_in_its_currency(&backend, of.client, currency).await?;
     let (id, now, terms) =
         (TransactionId(ids.next()), backend.runtime.clock.now(), backend.gate.billing(of.client));
     let change = Change::Grant { amount, reason };
-    let grant = CreditRequest { id, currency, terms, change, now };
+    let grant = CreditRequest { id, currency: Some(currency), terms, change, now };
     let context = context(&of, &request, id.0);
     let receipt = backend.billing.ledger.post(of.client, grant, Some(context)).await.map_err(refused)?;
     if let Some(position) = receipt.position {

@@ -8,6 +8,7 @@ mod money;
 pub mod month;
 pub mod prices;
 pub mod statement;
+mod statement_html;
 pub mod transactions;
 pub mod usage;
 
@@ -26,11 +27,11 @@ impl AsProblem for CreditRefusal {
             CreditRefusal::OtherCurrency(_) => {
                 ApiError::invalid("amount.currency", "other_currency", self.to_string())
             }
-            CreditRefusal::NotPositive | CreditRefusal::Overflow => {
+            CreditRefusal::NotPositive | CreditRefusal::TooLarge | CreditRefusal::Overflow => {
                 ApiError::invalid("amount.amount_micros", "invalid", self.to_string())
             }
             CreditRefusal::Reason => ApiError::invalid("reason", "invalid", self.to_string()),
-            CreditRefusal::ReversedTooMuch | CreditRefusal::TooOld => ApiError::conflict(self.to_string()),
+            CreditRefusal::TooOld => ApiError::conflict(self.to_string()),
         }
     }
 }

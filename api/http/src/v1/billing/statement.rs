@@ -1,4 +1,4 @@
-//! Endpoint with the statement of a month: sums as JSON, every transaction as CSV.
+//! Endpoint with the statement of a month: sums as JSON or as a page to print, every transaction as CSV.
 
 use actix_web::http::header::{Accept, Header as _, VARY};
 use actix_web::{HttpRequest, HttpResponse, Responder as _, get, web};
@@ -14,9 +14,11 @@ use projections::page::{Cursor, MAX_PAGE, Order, PageRequest};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::super::text::harmless;
 use super::balance::account;
 use super::money::money;
 use super::month::Month;
+use super::statement_html;
 use crate::auth::Caller;
 use crate::auth::permissions::BillingRead;
 use crate::backend::Backend;
@@ -29,27 +31,27 @@ use crate::{Answer, Enveloped, Query};
 pub(crate) struct StatementView {
     /// Month of the statement.
     #[schema(example = "2026-05")]
-    month: String,
+    pub(super) month: String,
     /// Time zone of the month, of the IANA database.
-    timezone: String,
+    pub(super) timezone: String,
     /// Begin of the month.
     #[serde(with = "projections::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
-    from: Time,
+    pub(super) from: Time,
     /// End of the month; not included.
     #[serde(with = "projections::edge::rfc3339")]
     #[schema(value_type = String, format = DateTime)]
-    to: Time,
+    pub(super) to: Time,
     /// Credit at its begin, kept credit included.
-    opening: MoneyView,
+    pub(super) opening: MoneyView,
     /// Credit at its end, kept credit included.
-    closing: MoneyView,
+    pub(super) closing: MoneyView,
     /// Number of the transactions in it.
-    transactions: u64,
+    pub(super) transactions: u64,
     /// What the transactions of each kind add up to.
-    totals: Vec<KindTotal>,
+    pub(super) totals: Vec<KindTotal>,
     /// What calls cost, by part.
-    components: Vec<ComponentTotal>,
+    pub(super) components: Vec<ComponentTotal>,
 }
 
 /// What the transactions of a kind add up to.
@@ -57,11 +59,11 @@ pub(crate) struct StatementView {
 pub(crate) struct KindTotal {
     /// Kind of the transactions.
     #[schema(value_type = projections::words::TransactionKind)]
-    kind: &'static str,
+    pub(super) kind: &'static str,
     /// Number of the transactions in it.
-    count: u64,
+    pub(super) count: u64,
     /// How much they grew the credit; negative when they shrank it.
-    amount: MoneyView,
+    pub(super) amount: MoneyView,
 }
 
 /// What a part of all calls cost.
@@ -69,20 +71,22 @@ pub(crate) struct KindTotal {
 pub(crate) struct ComponentTotal {
     /// Part of the cost.
     #[schema(value_type = projections::words::CostComponent)]
-    component: &'static str,
+    pub(super) component: &'static str,
     /// What that part cost.
-    amount: MoneyView,
+    pub(super) amount: MoneyView,
 }
 
 /// Get the statement of a month.
 ///
-/// As JSON its sums; with `Accept: text/csv` one line for each transaction, oldest first, whose amounts add up to them.
+/// As JSON its sums, with `Accept: text/html` as a page to print; with `Accept: text/csv` one line for each transaction,
+/// oldest first, whose amounts add up to them.
 #[utoipa::path(get, path = "/api/v1/billing/statements/{month}", tag = "billing", operation_id = "getStatement",
     params(("month" = String, Path, description = "Month of the statement, such as `2026-05`"),
         ("timezone" = Option<String>, Query,
             description = "Time zone of the month (IANA), such as `Europe/Berlin`; UTC, if left out")),
     responses((status = 200, description = "The statement",
-        content((Enveloped<StatementView> = "application/json"), (String = "text/csv"))), Problem))]
+        content((Enveloped<StatementView> = "application/json"), (String = "text/csv"), (String = "text/html"))),
+        Problem))]
 #[get("/billing/statements/{month}")]
 pub(crate) async fn get_statement(
     caller: Caller<BillingRead>,
@@ -101,20 +105,24 @@ pub(crate) async fn get_statement(
     });
     query.finish()?;
     let period = parsed.period(zone.as_ref().map(|(_, zone)| zone));
-    if wants_csv(&http) {
+    let wanted = wanted(&http);
+    if wanted == "text/csv" {
         return Ok(as_csv(backend, &caller, period));
     }
     let timezone = zone.map_or_else(|| "UTC".to_owned(), |(name, _)| name);
     let statement = statement(&backend, caller.client, period, (month.into_inner(), timezone)).await?;
+    if wanted == "text/html" {
+        return statement_html::page(&statement);
+    }
     let mut response = Answer::data(&statement).respond_to(&http);
     response.headers_mut().append(VARY, actix_web::http::header::HeaderValue::from_static("accept"));
     Ok(response)
 }
 
-/// An unreadable `Accept` counts as none.
-fn wants_csv(http: &HttpRequest) -> bool {
+/// The media type that is wanted first. An unreadable `Accept` counts as none.
+fn wanted(http: &HttpRequest) -> String {
     let wanted = Accept::parse(http).ok().and_then(|accept| accept.ranked().into_iter().next());
-    wanted.is_some_and(|first| first.essence_str() == "text/csv")
+    wanted.map_or_else(String::new, |first| first.essence_str().to_owned())
 }
 
 async fn statement(
@@ -229,12 +237,6 @@ fn row(json: &str) -> Result<[String; 9], serde_json::Error> {
     ])
 }
 
-/// A cell that no spreadsheet takes for a formula.
-fn harmless(text: &str) -> String {
-    let begins = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if begins { format!("'{text}") } else { text.to_owned() }
-}
-
 fn csv_of(rows: impl Iterator<Item = [String; 9]>) -> Result<Bytes, ApiError> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     for row in rows {
@@ -242,17 +244,4 @@ fn csv_of(rows: impl Iterator<Item = [String; 9]>) -> Result<Bytes, ApiError> {
     }
     let text = writer.into_inner().map_err(|error| ApiError::internal(error.into_error()))?;
     Ok(Bytes::from(text))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::harmless;
-
-    #[test]
-    fn no_cell_is_a_formula() {
-        for bad in ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1"] {
-            assert_eq!(harmless(bad), format!("'{bad}"));
-        }
-        assert_eq!((harmless("welcome"), harmless("")), ("welcome".to_owned(), String::new()));
-    }
 }

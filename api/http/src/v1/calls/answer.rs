@@ -68,7 +68,7 @@ async fn linked(views: &dyn Queries, client: ClientId, stored: Stored) -> Result
     let Ok(mut call) = serde_json::from_str::<CallView>(&stored.json) else { return Ok(stored) };
     call.customer_id = Some(customer);
     let json = serde_json::to_string(&call).map_err(|error| StoreUnavailable(error.to_string()))?;
-    Ok(Stored { json, ..stored })
+    Ok(Stored { json, joined: true, ..stored })
 }
 
 /// The call with what its client was charged for it, part by part.
@@ -83,7 +83,7 @@ async fn costed(
     let Ok(mut call) = serde_json::from_str::<CallView>(&stored.json) else { return Ok(stored) };
     call.cost = Some(cost);
     let json = serde_json::to_string(&call).map_err(|error| StoreUnavailable(error.to_string()))?;
-    Ok(Stored { json, ..stored })
+    Ok(Stored { json, joined: true, ..stored })
 }
 
 impl Recipe for CallResource {

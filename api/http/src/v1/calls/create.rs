@@ -61,6 +61,7 @@ fn uncovered(error: CoverError) -> ApiError {
     match error {
         CoverError::Insufficient { .. } => ApiError::new(Code::InsufficientCredits, error.to_string()),
         CoverError::Ledger(error) => refused(error),
+        CoverError::OtherCurrency(_) => ApiError::conflict(error.to_string()),
         CoverError::TooMuch => ApiError::internal(error),
         error @ CoverError::Prices(_) => ApiError::unavailable(error),
     }

@@ -6,6 +6,8 @@ use domain::envelope::Time;
 use projections::edge::format_time;
 use projections::transcripts::LineView;
 
+use super::super::text::{escaped, harmless};
+
 /// How long a line is shown that has no end and no line behind it.
 const SHOWN: TimeDelta = TimeDelta::seconds(4);
 
@@ -87,10 +89,6 @@ fn clock(since: TimeDelta) -> String {
     format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000)
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
-}
-
 fn table(lines: &[LineView]) -> Result<String, csv::Error> {
     let mut writer = csv::Writer::from_writer(Vec::new());
     writer.write_record(["seq", "role", "kind", "text", "start_ms", "end_ms", "confidence", "at"])?;
@@ -110,14 +108,6 @@ fn table(lines: &[LineView]) -> Result<String, csv::Error> {
     }
     let bytes = writer.into_inner().map_err(|error| csv::Error::from(error.into_error()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// A cell that no spreadsheet takes for a formula: what a caller says must not run on the desk of whoever opens it.
-fn harmless(text: &str) -> String {
-    let formula = text
-        .trim_start_matches(' ')
-        .starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
-    if formula { format!("'{text}") } else { text.to_owned() }
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ use actors::carrier::Unattached;
 use actors::session::CommandError;
 use actors::{CommandContext, Session};
 use adapters::stripe::{BadEvent, PROVIDER, SIGNATURE_HEADER, SignatureError, StripeFact, parse, verify};
-use domain::billing::account::{Change, CreditRefusal, CreditRequest};
-use domain::billing::checkout::{Checkout, CheckoutCommand, SessionReport};
+use domain::billing::account::{Change, CreditRequest};
+use domain::billing::checkout::{Checkout, CheckoutCommand, CheckoutEvent, Mismatch, SessionReport};
 use domain::billing::payment::{Payment, PaymentCommand, PaymentRefusal};
 use domain::envelope::{Actor, Time};
 use domain::ids::{CheckoutId, ClientId, PaymentId, TransactionId};
@@ -82,14 +82,15 @@ async fn take(
             desk.close(checkout, CheckoutCommand::FailPayment { now }).await?
         }
         StripeFact::Expired { checkout } => desk.close(checkout, CheckoutCommand::Expire { now }).await?,
-        StripeFact::Refunded { payment, minor_units } => {
-            desk.payment(&payment, PaymentCommand::Refund { minor_units, now }).await?
+        StripeFact::Refunded { payment, minor_units, currency } => {
+            desk.payment(&payment, PaymentCommand::Refund { minor_units, currency, now }).await?
         }
-        StripeFact::Disputed { payment, dispute, minor_units } => {
-            desk.payment(&payment, PaymentCommand::Dispute { dispute, minor_units, now }).await?
+        StripeFact::Disputed { payment, dispute, minor_units, currency } => {
+            let dispute = PaymentCommand::Dispute { dispute, minor_units, currency, now };
+            desk.payment(&payment, dispute).await?
         }
-        StripeFact::DisputeClosed { payment, dispute, minor_units, won } => {
-            let close = PaymentCommand::CloseDispute { dispute, minor_units, won, now };
+        StripeFact::DisputeClosed { payment, dispute, minor_units, currency, won } => {
+            let close = PaymentCommand::CloseDispute { dispute, minor_units, currency, won, now };
             desk.payment(&payment, close).await?
         }
         StripeFact::Pending | StripeFact::Unused => Taken::Unused,
@@ -97,14 +98,14 @@ async fn take(
     counted(match taken {
         Taken::Applied => "applied",
         Taken::Repeated => "repeated",
-        Taken::Flagged => "flagged",
+        Taken::Flagged | Taken::Unfit => "flagged",
         Taken::Foreign => "foreign",
         Taken::Unused => "unused",
     });
     match taken {
         Taken::Applied | Taken::Flagged => Ok(true),
         Taken::Repeated => Ok(false),
-        Taken::Foreign | Taken::Unused => {
+        Taken::Foreign | Taken::Unfit | Taken::Unused => {
             let webhook = Unattached {
                 provider: PROVIDER.to_owned(),
                 event_id: event.id,
@@ -125,6 +126,8 @@ enum Taken {
     Repeated,
     /// It does not fit what was asked for: it is kept and credits nothing.
     Flagged,
+    /// It does not fit its payment: its body is kept and it changes nothing.
+    Unfit,
     /// It is about nothing of ours.
     Foreign,
     Unused,
@@ -172,24 +175,43 @@ impl Desk<'_> {
         let Some((id, client, mut session)) = self.checkout(checkout).await? else {
             return Ok(Taken::Foreign);
         };
-        if named.is_some_and(|named| named != client.to_string()) {
-            // another client's session: it cannot be the one that was opened
-            report.session.push_str(" of another client");
-        }
-        let (payment, live) = (report.payment.clone(), self.payments.provider.is_live());
+        report.other_client = named.is_some_and(|named| named != client.to_string());
+        let live = self.payments.provider.is_live();
         let pay = CheckoutCommand::Pay { report: Box::new(report), live, now: self.now };
         let receipt = session.execute(&pay, &self.context(client), None).await.map_err(problem)?;
         let new = receipt.position.is_some();
-        let (true, Some((amount, currency))) = (session.state().is_paid(), session.state().asked()) else {
+        let noted = session.written().iter().any(|(_, event)| matches!(event, CheckoutEvent::Mismatched(_)));
+        let (true, false, Some((amount, currency))) =
+            (session.state().is_paid(), noted, session.state().asked())
+        else {
             tracing::error!(checkout.id = %id, "a payment does not fit its checkout: nothing is credited");
             return Ok(if new { Taken::Flagged } else { Taken::Repeated });
         };
-        self.post(client, currency, Change::Purchase { checkout: id, amount }).await.map_err(refused)?;
-        if let Some(payment) = payment {
+        match self.post(client, currency, Change::Purchase { checkout: id, amount }).await {
+            Ok(()) => {}
+            Err(CommandError::Refused(refusal)) => {
+                tracing::error!(checkout.id = %id, %refusal, "a payment cannot be credited: give it back");
+                return self.note(&mut session, client, Mismatch::Account).await;
+            }
+            Err(error) => return Err(refused(error)),
+        }
+        if let Some(payment) = session.state().payment().map(str::to_owned) {
             let bind = PaymentCommand::Bind { checkout: id, client, now: self.now };
             self.payment(&payment, bind).await?;
         }
         Ok(if new { Taken::Applied } else { Taken::Repeated })
+    }
+
+    /// Keeps with the checkout what does not fit, for somebody to look at.
+    async fn note(
+        &self,
+        checkout: &mut Session<Checkout>,
+        client: ClientId,
+        mismatch: Mismatch,
+    ) -> Result<Taken, ApiError> {
+        let note = CheckoutCommand::Note { mismatch, now: self.now };
+        checkout.execute(&note, &self.context(client), None).await.map_err(problem)?;
+        Ok(Taken::Flagged)
     }
 
     async fn close(&self, checkout: Option<String>, command: CheckoutCommand) -> Result<Taken, ApiError> {
@@ -206,32 +228,43 @@ impl Desk<'_> {
         let mut session = Session::<Payment>::new(self.backend.runtime.clone(), stream);
         let new = match session.execute(&fact, &self.context(DEFAULT_CLIENT), None).await {
             Ok(receipt) => receipt.position.is_some(),
-            Err(CommandError::Refused(PaymentRefusal::OtherCheckout)) => return Ok(Taken::Flagged),
+            Err(CommandError::Refused(refusal)) => {
+                tracing::error!(%refusal, "a fact of a payment does not fit: nothing is booked");
+                return Ok(Taken::Unfit);
+            }
             Err(error) => return Err(problem(error)),
         };
-        let payment = session.state();
-        let Some((checkout, client)) = payment.bound() else { return Ok(Taken::Applied) };
+        let Some((checkout, client)) = session.state().bound() else { return Ok(Taken::Applied) };
         let Some((_, _, mut bought)) = self.checkout(Some(checkout.to_string())).await? else {
             return Ok(Taken::Foreign);
         };
-        let Some((_, currency)) = bought.state().asked() else { return Ok(Taken::Foreign) };
-        let (refunded, disputed) =
-            (currency.micros_of(payment.refunded()), currency.micros_of(payment.disputed()));
-        let reversed = match (refunded, disputed) {
-            (Some(refunded), Some(disputed)) => {
-                self.post(client, currency, Change::Reverse { checkout, refunded, disputed }).await
+        let Some((amount, currency)) = bought.state().asked() else { return Ok(Taken::Foreign) };
+        loop {
+            let (payment, seen) = (session.state(), session.version());
+            let refunded = currency.micros_of(payment.refunded(currency)).unwrap_or(i64::MAX);
+            let disputed = currency.micros_of(payment.disputed(currency)).unwrap_or(i64::MAX);
+            let mismatch = if payment.has_other_currency(currency) {
+                Some(Mismatch::ReversedCurrency)
+            } else if refunded.saturating_add(disputed) > amount {
+                Some(Mismatch::ReversedTooMuch)
+            } else {
+                None
+            };
+            let reverse = Change::Reverse { checkout, seen: seen.0, refunded, disputed };
+            self.post(client, currency, reverse).await.map_err(refused)?;
+            // sums that were read before and posted after this reading may have been put in its place
+            session.refresh().await.map_err(problem)?;
+            if session.version() != seen {
+                continue;
             }
-            _ => Err(CommandError::Refused(CreditRefusal::ReversedTooMuch)),
-        };
-        match reversed {
-            Ok(()) => Ok(if new { Taken::Applied } else { Taken::Repeated }),
-            Err(CommandError::Refused(CreditRefusal::ReversedTooMuch)) => {
-                tracing::error!(checkout.id = %checkout, "more is taken back than was paid: nothing is booked");
-                let note = CheckoutCommand::NoteReversed { now: self.now };
-                bought.execute(&note, &self.context(client), None).await.map_err(problem)?;
-                Ok(Taken::Flagged)
-            }
-            Err(error) => Err(refused(error)),
+            return match mismatch {
+                None => Ok(if new { Taken::Applied } else { Taken::Repeated }),
+                Some(mismatch) => {
+                    tracing::error!(checkout.id = %checkout, mismatch = mismatch.as_str(),
+                        "what was taken back does not fit what was paid");
+                    self.note(&mut bought, client, mismatch).await
+                }
+            };
         }
     }
 
@@ -242,7 +275,7 @@ impl Desk<'_> {
         change: Change,
     ) -> Result<(), actors::billing::LedgerError> {
         let (id, terms) = (TransactionId(self.backend.runtime.ids.next()), self.backend.gate.billing(client));
-        let request = CreditRequest { id, currency, terms, change, now: self.now };
+        let request = CreditRequest { id, currency: Some(currency), terms, change, now: self.now };
         self.backend.billing.ledger.post(client, request, None).await.map(|_| ())
     }
 }

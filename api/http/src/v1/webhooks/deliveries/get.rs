@@ -3,13 +3,12 @@
 use actix_web::{get, web};
 use domain::envelope::Version;
 use domain::ids::DeliveryId;
-use domain::merkle::Hash;
 use domain::webhook::delivery::DeliveryRefusal;
-use projections::page::Stored;
 use projections::webhooks::DeliveryView;
 
 use super::super::super::commands::AsProblem as _;
 use super::super::super::folded::only_moment;
+use super::super::super::resource::marked;
 use super::history::Sources;
 use crate::auth::Caller;
 use crate::auth::permissions::WebhooksRead;
@@ -42,14 +41,5 @@ pub(crate) async fn get_webhook_delivery(
         let version = Version(view.version);
         return Ok(Answer::data(&view).etag(version));
     }
-    found.map(tagged).ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))
-}
-
-/// A delivery with its `ETag`. The tag holds a hash of the content besides the version, because events of the
-/// endpoint change a delivery, too.
-pub(super) fn tagged(stored: Stored) -> Answer {
-    let held = Hash::of(stored.json.as_bytes());
-    let mark: String = held.0.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    let version = stored.version;
-    Answer::json(stored.json).etag_of(version, &mark)
+    found.map(marked).ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))
 }

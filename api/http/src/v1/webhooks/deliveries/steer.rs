@@ -5,7 +5,7 @@ use domain::ids::DeliveryId;
 use domain::webhook::delivery::{Delivery, DeliveryCommand, DeliveryRefusal, DeliveryStatus};
 
 use super::super::super::commands::{AsProblem, context, problem};
-use super::get::tagged;
+use super::super::super::resource::marked;
 use crate::auth::Principal;
 use crate::backend::Backend;
 use crate::problem::ApiError;
@@ -57,5 +57,5 @@ pub(super) async fn steer(
     let shown =
         backend.webhooks.deliveries.delivery(caller.client, id).await.map_err(ApiError::unavailable)?;
     let shown = shown.ok_or_else(|| ApiError::not_found(DeliveryRefusal::KIND))?;
-    Ok(tagged(shown).accepted().written_at(receipt.position))
+    Ok(marked(shown).accepted().written_at(receipt.position))
 }

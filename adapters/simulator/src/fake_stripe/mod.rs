@@ -1,7 +1,9 @@
 //! A simulated Stripe: Checkout Sessions over its API, and signed events of what happens to them.
 //!
 //! Nothing happens by itself: who plays with it pays, refunds and disputes, and sends the events as often and in whatever
-//! order it likes.
+//! order it likes. Only on a session's page somebody may pay in a browser; then the event is sent where it was told to.
+
+mod page;
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, TcpListener};
@@ -37,35 +39,49 @@ struct Inner {
 pub struct FakeStripe {
     /// Base URL of its API.
     pub base: String,
-    api_key: String,
-    secret: String,
-    clock: Arc<dyn Clock>,
-    inner: Arc<Mutex<Inner>>,
+    served: Arc<Served>,
     server: ServerHandle,
 }
 
+#[derive(Debug)]
 struct Served {
     base: String,
     api_key: String,
+    secret: String,
     clock: Arc<dyn Clock>,
-    inner: Arc<Mutex<Inner>>,
+    inner: Mutex<Inner>,
+    /// Where the event of a payment on a page is sent; `None`: nowhere.
+    sink: Mutex<Option<String>>,
 }
 
 impl FakeStripe {
     /// Starts it; it takes requests with `api_key` and signs with `secret`. Fails when no port is free.
     pub fn start(api_key: &str, secret: &str, clock: Arc<dyn Clock>) -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("cannot listen on 127.0.0.1")?;
+        Self::start_on(listener, api_key, secret, clock)
+    }
+
+    /// As `start`, on a listener whose address was told before. Fails when it cannot be listened on.
+    pub fn start_on(
+        listener: TcpListener,
+        api_key: &str,
+        secret: &str,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
         let base = format!("http://{}", listener.local_addr()?);
-        let inner: Arc<Mutex<Inner>> = Arc::default();
-        let served = web::Data::new(Served {
+        let served = Arc::new(Served {
             base: base.clone(),
             api_key: api_key.to_owned(),
-            clock: clock.clone(),
-            inner: inner.clone(),
+            secret: secret.to_owned(),
+            clock,
+            inner: Mutex::default(),
+            sink: Mutex::default(),
         });
+        let data = web::Data::from(served.clone());
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(served.clone())
+                .app_data(data.clone())
+                .configure(page::routes)
                 .route("/v1/checkout/sessions", web::post().to(create))
                 .route("/v1/checkout/sessions/{id}", web::get().to(retrieve))
                 .route("/v1/checkout/sessions/{id}/expire", web::post().to(expire))
@@ -76,20 +92,24 @@ impl FakeStripe {
         let server = server.workers(1).disable_signals().listen(listener)?.run();
         let handle = server.handle();
         tokio::spawn(server);
-        let (api_key, secret) = (api_key.to_owned(), secret.to_owned());
-        Ok(Self { base, api_key, secret, clock, inner, server: handle })
+        Ok(Self { base, served, server: handle })
+    }
+
+    /// Has the event of a payment on a session's page sent to this URL.
+    pub fn deliver_to(&self, url: &str) {
+        *self.served.sink.lock() = Some(url.to_owned());
     }
 
     /// Key that its API takes.
     #[must_use]
     pub fn api_key(&self) -> &str {
-        &self.api_key
+        &self.served.api_key
     }
 
     /// Ids of all sessions, by the checkout in their metadata.
     #[must_use]
     pub fn session_of(&self, checkout: &str) -> Option<String> {
-        let inner = self.inner.lock();
+        let inner = self.served.inner.lock();
         let found = inner.sessions.iter().find(|(_, session)| session["metadata"]["checkout_id"] == checkout);
         found.map(|(id, _)| id.clone())
     }
@@ -97,17 +117,12 @@ impl FakeStripe {
     /// Number of sessions that were created.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.inner.lock().sessions.len()
+        self.served.inner.lock().sessions.len()
     }
 
     /// Somebody completes the session; `status` is the payment's: `paid`, or `unpaid` while it takes time.
     pub fn complete(&self, session: &str, status: &str) -> StripeWebhook {
-        self.changed(session, "checkout.session.completed", |session| {
-            session["status"] = json!("complete");
-            session["payment_status"] = json!(status);
-            session["payment_intent"] = json!(payment_of(session["id"].as_str().unwrap_or_default()));
-            session["url"] = Value::Null;
-        })
+        self.served.complete(session, status)
     }
 
     /// A payment that took time arrived or failed.
@@ -116,25 +131,22 @@ impl FakeStripe {
             true => ("checkout.session.async_payment_succeeded", "paid"),
             false => ("checkout.session.async_payment_failed", "unpaid"),
         };
-        self.changed(session, event_type, |session| session["payment_status"] = json!(status))
+        self.served.changed(session, event_type, |session| session["payment_status"] = json!(status))
     }
 
     /// Nobody paid in time.
     pub fn expired(&self, session: &str) -> StripeWebhook {
-        self.changed(session, "checkout.session.expired", |session| session["status"] = json!("expired"))
+        self.served
+            .changed(session, "checkout.session.expired", |session| session["status"] = json!("expired"))
     }
 
     /// So much was refunded in all.
     pub fn refunded(&self, session: &str, minor_units: i64) -> StripeWebhook {
-        let amount = self
-            .inner
-            .lock()
-            .sessions
-            .get(session)
-            .map_or(0, |session| session["amount_total"].as_i64().unwrap_or(0));
+        let of = self.session(session);
+        let amount = of["amount_total"].as_i64().unwrap_or(0);
         let charge = json!({
             "id": format!("ch_{session}"), "object": "charge", "amount": amount, "amount_captured": amount,
-            "amount_refunded": minor_units, "currency": "usd", "refunded": minor_units == amount, "paid": true,
+            "amount_refunded": minor_units, "currency": of["currency"], "refunded": minor_units == amount, "paid": true,
             "captured": true, "status": "succeeded", "payment_intent": payment_of(session), "metadata": {},
         });
         self.event("charge.refunded", charge)
@@ -145,7 +157,8 @@ impl FakeStripe {
         let event_type =
             if status == "needs_response" { "charge.dispute.created" } else { "charge.dispute.closed" };
         let dispute = json!({
-            "id": format!("dp_{session}"), "object": "dispute", "amount": minor_units, "currency": "usd",
+            "id": format!("dp_{session}"), "object": "dispute", "amount": minor_units,
+            "currency": self.session(session)["currency"],
             "reason": "fraudulent", "status": status, "charge": format!("ch_{session}"),
             "payment_intent": payment_of(session), "is_charge_refundable": false, "metadata": {},
         });
@@ -154,6 +167,30 @@ impl FakeStripe {
 
     /// A signed event of any type about any object.
     pub fn event(&self, event_type: &str, object: Value) -> StripeWebhook {
+        self.served.event(event_type, object)
+    }
+
+    fn session(&self, id: &str) -> Value {
+        self.served.inner.lock().sessions.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Stops it at once.
+    pub async fn stop(self) {
+        self.server.stop(false).await;
+    }
+}
+
+impl Served {
+    fn complete(&self, session: &str, status: &str) -> StripeWebhook {
+        self.changed(session, "checkout.session.completed", |session| {
+            session["status"] = json!("complete");
+            session["payment_status"] = json!(status);
+            session["payment_intent"] = json!(payment_of(session["id"].as_str().unwrap_or_default()));
+            session["url"] = Value::Null;
+        })
+    }
+
+    fn event(&self, event_type: &str, object: Value) -> StripeWebhook {
         let number = {
             let mut inner = self.inner.lock();
             inner.events += 1;
@@ -179,11 +216,6 @@ impl FakeStripe {
             })
         };
         self.event(event_type, object)
-    }
-
-    /// Stops it at once.
-    pub async fn stop(self) {
-        self.server.stop(false).await;
     }
 }
 
