@@ -393,6 +393,7 @@ async fn clients_and_keys_are_read(world: World) {
     let wanted = json!({"id": client(3).to_string(), "name": "Example Ltd",
                         "limits": {"requests_per_minute": null, "calls_per_day": null,
                                    "concurrent_calls": null, "storage_bytes": null},
+                        "prepaid": false, "credit_line": 0, "low_at": null,
                         "created_at": "2026-01-01T00:00:00.000000Z", "version": 1});
     assert_eq!(serde_json::from_str::<serde_json::Value>(&stored.json).unwrap(), wanted);
     assert_eq!(world.views.clients(&PageRequest::default()).await.unwrap().items, [stored.json]);
