@@ -6,7 +6,7 @@
 use domain::call::terms as call;
 use domain::ivr::{action, lint, session};
 use domain::ports::embeddings;
-use domain::{billing, conversation, knowledge, model, privacy, provider, tool, user, webhook};
+use domain::{billing, conversation, knowledge, memory, model, privacy, provider, tool, user, webhook};
 
 use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
@@ -87,6 +87,10 @@ closed_sets! {
     DocumentFailure = each(&knowledge::DocumentFault::ALL, knowledge::DocumentFault::as_str);
     /// What came of looking passages up for an answer.
     Grounds = each(&knowledge::Grounds::ALL, knowledge::Grounds::as_str);
+    /// What is remembered of a customer.
+    MemoryKind = each(&memory::MemoryKind::ALL, memory::MemoryKind::as_str);
+    /// Whether what is remembered still holds.
+    MemoryStatus = each(&memory::MemoryStatus::ALL, memory::MemoryStatus::as_str);
     /// What a transaction of a ledger is.
     TransactionKind = each(billing::account::TransactionKind::ALL, billing::account::TransactionKind::as_str);
     /// Kind of what a transaction is because of.

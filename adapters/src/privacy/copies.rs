@@ -41,6 +41,9 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("index_vectors", Reach::Forgotten),
     ("ivr_menus", Reach::MadeAnew),
     ("ivr_sessions", Reach::MadeAnew),
+    // names that the client gave, and of documents what the log can still read
+    ("kb", Reach::MadeAnew),
+    ("kb_documents", Reach::MadeAnew),
     ("kept_head", Reach::Nothing),
     ("key_nodes", Reach::Nothing),
     ("keys_log", Reach::Nothing),

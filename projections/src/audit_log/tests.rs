@@ -334,6 +334,25 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     let entry = shown.remove("CLIENT_BILLING_CHANGED").unwrap();
     assert_eq!(entry.resource.kind, "client");
     assert_ne!(entry.before, entry.after);
+    for (action, kind, field) in [
+        ("KB_CREATED", "kb", "name"),
+        ("KB_UPDATED", "kb", "name"),
+        ("KB_DELETED", "kb", ""),
+        ("KB_DOCUMENT_INGESTED", "kb_document", "revision"),
+        ("KB_DOCUMENT_RETRIED", "kb_document", "revision"),
+        ("KB_DOCUMENT_DELETED", "kb_document", ""),
+        ("MEMORY_CREATED", "memory", "customer_id"),
+        ("MEMORY_UPDATED", "memory", "fields"),
+        ("MEMORY_SUPERSEDED", "memory", "by"),
+        ("MEMORY_DELETED", "memory", ""),
+        ("MEMORY_EXPIRED", "memory", ""),
+    ] {
+        let entry = shown.remove(action).unwrap_or_else(|| panic!("no event is {action}"));
+        assert_eq!(entry.resource.kind, kind, "{action}");
+        let after = entry.after.unwrap_or_default();
+        assert_eq!(field.is_empty(), after[field].is_null(), "{action}: {after}");
+        assert!(after["title"].is_null() && after["text"].is_null(), "{action}: {after}");
+    }
     assert!(shown.is_empty(), "not looked at: {:?}", shown.keys());
 }
 

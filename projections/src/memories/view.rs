@@ -29,7 +29,7 @@ pub struct MemoryView {
     #[schema(required, example = "Prefers to be called in the morning.")]
     pub content: Option<String>,
     /// What it is about: `fact`, `preference`, `issue`, `promise` or `note`.
-    #[schema(example = "preference")]
+    #[schema(value_type = crate::words::MemoryKind)]
     pub kind: String,
     /// Where it was learned first.
     pub source: MemorySourceView,
@@ -39,7 +39,7 @@ pub struct MemoryView {
     #[schema(minimum = 0, maximum = 1)]
     pub confidence: f64,
     /// `active`; `superseded` once something newer contradicts it; `expired` once its time is over.
-    #[schema(example = "active")]
+    #[schema(value_type = crate::words::MemoryStatus)]
     pub status: String,
     /// When it expires; `null`: never.
     #[serde(with = "crate::edge::rfc3339_option")]

@@ -90,6 +90,7 @@ pub fn scopes_of(role: Role) -> Scopes {
         "numbers:read",
         "analytics:read",
         "customers:read",
+        "kb:read",
     ];
     const BUILD: &[&str] = &[
         "calls:write",
@@ -100,6 +101,7 @@ pub fn scopes_of(role: Role) -> Scopes {
         "tools:write",
         "numbers:write",
         "customers:write",
+        "kb:write",
         "keys:read",
         "providers:read",
     ];
@@ -145,7 +147,7 @@ mod tests {
         // the texts of a role are read leniently, like those of a stored key
         let count = |role| scopes_of(role).to_texts().len();
         let counts = [Role::Viewer, Role::Auditor, Role::Developer, Role::Admin].map(count);
-        assert_eq!(counts, [9, 14, 19, Scope::ALL.len()]);
+        assert_eq!(counts, [10, 15, 21, Scope::ALL.len()]);
     }
 
     #[test]

@@ -44,6 +44,7 @@ use crate::{system, v1};
         (name = "customers", description = "People your calls and conversations are with, and all that is linked to them"),
         (name = "files", description = "Files by signed URLs: downloads, and uploads for the resources that take them"),
         (name = "ivr", description = "Menus of spoken choices, and callers' sessions in them"),
+        (name = "knowledge", description = "Documents that agents answer from, in knowledge bases"),
         (name = "numbers", description = "Phone numbers, and where their inbound calls go"),
         (name = "privacy", description = "Erasing and exporting a person's data, and the privacy settings"),
         (name = "providers", description = "Your accounts with carriers and model providers, and the providers' state"),

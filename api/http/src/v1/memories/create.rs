@@ -24,6 +24,7 @@ const SURE: f64 = 1.0;
 
 /// Something to remember of a customer.
 #[derive(Deserialize, ToSchema)]
+#[schema(as = NewMemory)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewMemoryBody {
     /// A sentence about the customer: 1 to 1000 characters.
