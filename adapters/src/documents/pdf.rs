@@ -37,9 +37,19 @@ pub(super) fn blocks(content: &[u8]) -> Result<(Blocks, u32), DocumentFault> {
         paragraphs(&text, &mut blocks)?;
     }
     if read == 0 {
-        return Err(if pages.is_empty() { DocumentFault::NoText } else { DocumentFault::Damaged });
+        return Err(match pages.is_empty() {
+            // the library leaves out what it cannot decrypt
+            true if names_encryption(content) => DocumentFault::Encrypted,
+            true => DocumentFault::NoText,
+            false => DocumentFault::Damaged,
+        });
     }
     Ok((blocks, pages.len() as u32))
+}
+
+/// Whether the file has a dictionary of encryption, as far as its trailer is plain.
+fn names_encryption(content: &[u8]) -> bool {
+    content.windows(b"/Encrypt".len()).any(|part| part == b"/Encrypt")
 }
 
 fn fault(error: &Error) -> DocumentFault {
