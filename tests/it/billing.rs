@@ -385,6 +385,26 @@ async fn a_payment_that_does_not_fit_is_flagged_and_one_that_is_not_signed_is_re
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_payment_in_another_currency_than_the_credit_is_flagged_and_not_asked_for_again() -> Result<()> {
+    let (world, stripe) = with_stripe().await?;
+    // the account gets its currency between the request and the payment
+    let (checkout, session) = buy(&world.api, &stripe, 50_000_000).await?;
+    let amount = json!({"amount_micros": 7_000_000, "currency": "EUR"});
+    let grant = json!({"client_id": client_id(&world.api).await?, "amount": amount, "reason": "x"});
+    assert_eq!(world.api.post("/api/v1/billing/grants", grant).await?.status, 201);
+    let paid = stripe.complete(&session, "paid");
+    for _ in 0..2 {
+        delivered(&world, &paid).await?;
+    }
+    let flagged = world.api.get(&format!("/api/v1/billing/checkouts/{checkout}")).await?.data()?;
+    assert_eq!((&flagged["status"], &flagged["mismatches"]), (&json!("mismatched"), &json!(["account"])));
+    assert_eq!(balance(&world.api).await?, (7_000_000, 0));
+    world.close().await?;
+    stripe.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn only_the_platform_sets_prices_and_grants_and_bad_amounts_are_refused() -> Result<()> {
     let world = World::start().await?;
     let made = world.api.post("/api/v1/auth/clients", json!({"name": "Example Travel"})).await?.data()?;
