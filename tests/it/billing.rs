@@ -137,12 +137,17 @@ async fn costs_add_up(world: &World) -> Result<()> {
     // two begun minutes and the fee
     let rated = world.call_when(&id, |call| !call["cost"]["total"].is_null()).await?;
     assert_eq!(rated["cost"]["total"], dollars(25_000), "{rated}");
+    let path = format!("/api/v1/calls/{id}");
+    let tag = world.api.get(&path).await?.header("etag").context("etag")?.to_owned();
     // the carrier's own charge comes late, and twice
     let cost = cost_event(&mut leg, "0.0100");
     for _ in 0..2 {
         assert_eq!(world.api.webhook(&cost).await?.status, 200);
     }
     let rated = world.call_when(&id, |call| call["cost"]["total"]["amount_micros"] == 16_000).await?;
+    // the cost changes without an event of the call: whoever has the old state is not told that it is current
+    let known = [("if-none-match", tag.as_str())];
+    assert_eq!(world.api.send("GET", &path, &known, None).await?.status, 200);
     let items = rated["cost"]["items"].as_array().context("items")?;
     let sum: i64 = items.iter().filter_map(|item| item["amount"]["amount_micros"].as_i64()).sum();
     assert_eq!((sum, items.len()), (16_000, 2), "{rated}");
@@ -374,6 +379,26 @@ async fn a_payment_that_does_not_fit_is_flagged_and_one_that_is_not_signed_is_re
     let flagged = world.api.get(&path).await?.data()?;
     assert_eq!(flagged["status"], "paid");
     assert!(flagged["mismatches"].to_string().contains("reversed_too_much"), "{flagged}");
+    world.close().await?;
+    stripe.stop().await;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_in_another_currency_than_the_credit_is_flagged_and_not_asked_for_again() -> Result<()> {
+    let (world, stripe) = with_stripe().await?;
+    // the account gets its currency between the request and the payment
+    let (checkout, session) = buy(&world.api, &stripe, 50_000_000).await?;
+    let amount = json!({"amount_micros": 7_000_000, "currency": "EUR"});
+    let grant = json!({"client_id": client_id(&world.api).await?, "amount": amount, "reason": "x"});
+    assert_eq!(world.api.post("/api/v1/billing/grants", grant).await?.status, 201);
+    let paid = stripe.complete(&session, "paid");
+    for _ in 0..2 {
+        delivered(&world, &paid).await?;
+    }
+    let flagged = world.api.get(&format!("/api/v1/billing/checkouts/{checkout}")).await?.data()?;
+    assert_eq!((&flagged["status"], &flagged["mismatches"]), (&json!("mismatched"), &json!(["account"])));
+    assert_eq!(balance(&world.api).await?, (7_000_000, 0));
     world.close().await?;
     stripe.stop().await;
     Ok(())

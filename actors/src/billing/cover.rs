@@ -84,10 +84,11 @@ impl Billing {
         if !terms.prepaid {
             return Ok(());
         }
+        let so_far = self.so_far(client, usage).await?;
         let soon = self.options.check_every.saturating_mul(2);
         for ahead in [self.options.hold_for.max(soon), soon] {
             let (currency, by_time) = self.estimate(client, &usage.provider, lasted + ahead).await?;
-            let to = by_time.saturating_add(self.so_far(client, usage).await?);
+            let to = by_time.saturating_add(so_far);
             match self.post(client, terms, currency, Change::Extend { call, to }).await {
                 Err(CoverError::Insufficient { .. }) if ahead > soon => {}
                 extended => return extended,

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::billing::account::{CreditAccount, CreditEvent, CreditOutcome, CreditRefusal, CreditRequest};
+use domain::billing::account::{CreditAccount, CreditEvent, CreditRefusal, CreditRequest};
 use domain::envelope::{Actor, Position};
 use domain::ids::{ClientId, CreditAccountId};
 use domain::origin::Origin;
@@ -178,7 +178,7 @@ async fn post(
         let context = open.first().and_then(|waiting| waiting.context.clone());
         let context = context.unwrap_or_else(|| own_context(inner, client));
         let requests: Vec<_> = open.iter().map(|waiting| waiting.request.clone()).collect();
-        let decided = session.execute_decision(|account| decide(account, &requests), &context, None).await;
+        let decided = session.execute_decision(|account| account.decide_all(&requests), &context, None).await;
         count(session);
         written += session.written().len();
         let (position, outcomes) = match decided {
@@ -209,18 +209,6 @@ async fn post(
         open = again;
     }
     written
-}
-
-/// Decides requests each alone, with the outcome of each; refused only if nothing is to be posted.
-fn decide(
-    account: &CreditAccount,
-    requests: &[CreditRequest],
-) -> Result<(Vec<CreditEvent>, Vec<CreditOutcome>), CreditRefusal> {
-    let (facts, outcomes) = account.decide_each(requests);
-    match outcomes.iter().find_map(|outcome| outcome.err()) {
-        Some(refusal) if facts.is_empty() => Err(refusal),
-        _ => Ok((facts, outcomes)),
-    }
 }
 
 fn own_context(inner: &Inner, client: ClientId) -> CommandContext {

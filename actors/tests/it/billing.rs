@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use actors::Session;
-use actors::billing::{CoverError, Covered};
+use actors::billing::{ChargeError, CoverError, Covered};
 use domain::billing::account::{Change, CreditAccount, CreditEvent, CreditRequest, Posted, TransactionKind};
 use domain::billing::price_book::{PriceBook, PriceBookCommand};
 use domain::billing::{
@@ -295,6 +295,32 @@ async fn with_credit_in_another_currency_than_the_prices_no_call_is_taken_and_wh
     world.settle().await;
     assert_eq!(world.carrier.asked_names(), ["Reject"]);
     world.billing.release(CLIENT, call).await.unwrap();
+    assert_eq!(credit(&world).await, (500_000, 0));
+}
+
+#[actix::test]
+async fn what_was_held_for_a_call_that_cannot_be_charged_comes_back() {
+    let world = World::new();
+    prepaid(&world);
+    let euros: Currency = "EUR".parse().unwrap();
+    let post = |change| {
+        let (id, now) = (TransactionId(world.runtime.ids.next()), world.runtime.clock.now());
+        let terms = BillingTerms { prepaid: true, ..BillingTerms::default() };
+        let request = CreditRequest { id, currency: Some(euros), terms, change, now };
+        world.billing.ledger.post(CLIENT, request, None)
+    };
+    post(Change::Grant { amount: 500_000, reason: "a test".to_owned() }).await.unwrap();
+    world.start_work();
+    world.take(world.initiated("a")).await;
+    world.settle().await;
+    let call = world.only_call().await;
+    post(Change::Hold { call, amount: 100_000 }).await.unwrap();
+    // prices in another currency than the credit
+    price(&world, false).await;
+    world.take(world.report("a", 2, CarrierFact::Answered)).await;
+    world.take(world.report("a", 3, hung_up())).await;
+    world.settle().await;
+    assert!(matches!(world.billing.charge(CLIENT, call).await, Err(ChargeError::Never(_))));
     assert_eq!(credit(&world).await, (500_000, 0));
 }
 

@@ -89,8 +89,7 @@ impl CallUsage {
         *written = written.saturating_add(usage.output);
     }
 
-    /// Seconds from the answer to the end, a begun one counted; 0 when it was not answered or the carrier's clock
-    /// went backwards.
+    /// Seconds from the answer to the end, a begun one counted; 0 without an answer, or with an end before it.
     #[must_use]
     pub fn seconds(&self) -> u64 {
         let ms = self.answered_at.zip(self.ended_at).map_or(0, |(from, to)| (to - from).num_milliseconds());

@@ -1,4 +1,4 @@
-//! Queries of transactions.
+//! What is asked of a client's transactions: pages of them, and sums over a period.
 
 use async_trait::async_trait;
 use domain::billing::account::TransactionKind;

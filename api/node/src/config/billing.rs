@@ -9,7 +9,7 @@ use super::value::HttpUrl;
 section! {
     /// Cover of calls by credit, for clients that pay in advance.
     pub struct BillingConfig {
-        /// How long a prepaid call must be covered for before it is placed or taken, and ahead while it lasts.
+        /// How long a prepaid call must be covered for before it is placed or taken, and ahead while it lasts; at least 30 s.
         hold: Duration = "billing.hold_ms", "120000";
         /// How often the cover of a prepaid call under way is looked at.
         check: Duration = "billing.check_ms", "15000";

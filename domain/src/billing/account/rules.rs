@@ -124,8 +124,8 @@ impl CreditAccount {
         self.request(&mut self.draft(), request)
     }
 
-    /// Decides requests one after the other, each on the state after those before it: all facts, and what became of
-    /// each request.
+    /// Decides requests one after the other, each on the state after those before it. Answers all facts, and for each
+    /// request, in their order, whether it was refused.
     #[must_use]
     pub fn decide_each(&self, requests: &[CreditRequest]) -> (Vec<CreditEvent>, Vec<CreditOutcome>) {
         let (mut draft, mut facts) = (self.draft(), Vec::new());
@@ -142,6 +142,19 @@ impl CreditAccount {
         };
         let outcomes = requests.iter().map(&mut decide).collect();
         (facts, outcomes)
+    }
+
+    /// As `decide_each`. Fails with the first refusal if there is no fact: that is only certain on the newest state, which
+    /// an append would prove.
+    pub fn decide_all(
+        &self,
+        requests: &[CreditRequest],
+    ) -> Result<(Vec<CreditEvent>, Vec<CreditOutcome>), CreditRefusal> {
+        let (facts, outcomes) = self.decide_each(requests);
+        match outcomes.iter().find_map(|outcome| outcome.err()) {
+            Some(refusal) if facts.is_empty() => Err(refusal),
+            _ => Ok((facts, outcomes)),
+        }
     }
 
     fn draft(&self) -> Draft<'_> {
@@ -402,12 +415,7 @@ impl Aggregate for CreditAccount {
 
     fn decide(&self, command: &CreditCommand) -> Result<Vec<CreditEvent>, CreditRefusal> {
         let CreditCommand::Post(requests) = command;
-        let (facts, outcomes) = self.decide_each(requests);
-        // a refusal is only given on the newest state, which an append proves
-        match outcomes.into_iter().find_map(Result::err) {
-            Some(refusal) if facts.is_empty() => Err(refusal),
-            _ => Ok(facts),
-        }
+        self.decide_all(requests).map(|(facts, _)| facts)
     }
 
     fn evolve(&mut self, event: &CreditEvent) {

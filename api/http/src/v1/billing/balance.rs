@@ -45,8 +45,7 @@ pub(super) async fn account(
     account.map_err(ApiError::internal)
 }
 
-/// Fails when the client's credit, or the prices of its calls, are in another currency: what is added in this one could
-/// never be spent.
+/// Fails with 422 when the client's credit, or the prices of its calls, are in another currency than this one.
 pub(super) async fn only_in_its_currency(
     backend: &Backend,
     client: ClientId,

@@ -38,8 +38,8 @@ impl AsProblem for PaymentRefusal {
 
 /// Receive a webhook from Stripe.
 ///
-/// Answers 200 once the event is durable and the ledger is as it says, or it is known already; otherwise Stripe sends it
-/// again.
+/// Answers 200 once the event is durable and the ledger is as it says, or it was before. Stripe repeats an event that has
+/// any other answer.
 #[utoipa::path(post, path = "/api/v1/webhooks/stripe", tag = "carriers", operation_id = "takeStripeWebhook",
     security(()), request_body(content = Object, description = "Event of Stripe's API v1, byte for byte as signed"),
     params(("stripe-signature" = String, Header, description = "Time of sending and HMAC-SHA256 signatures")),
