@@ -58,11 +58,21 @@ impl Call {
         if self.without_credit { EndReason::InsufficientCredits } else { EndReason::Rejected }
     }
 
-    /// Whether the call ended only because its leg was found gone, for an unknown reason. A hang-up webhook
-    /// that comes later then corrects the end.
+    /// Whether the call ended only because its leg was found gone, and nothing of ours explains that. A hang-up
+    /// webhook that comes later then corrects the end.
     pub(super) fn end_is_inferred(&self) -> bool {
-        let guessed = |end: &Ended| end.reason == EndReason::Unknown && end.provider_code.is_none();
+        let guessed = |end: &Ended| {
+            matches!(end.reason, EndReason::Unknown | EndReason::Transferred) && end.provider_code.is_none()
+        };
         self.ended.as_deref().is_some_and(guessed)
+    }
+
+    /// The end as it reads once the transfer is known to have connected: the hang-up may overtake the webhook
+    /// about that. `None` while the call goes on, and for an end that a transfer does not explain.
+    pub(super) fn ended_transferred(&self) -> Option<EndCorrected> {
+        let end = self.ended.as_deref()?;
+        matches!(end.reason, EndReason::CallerHangup | EndReason::Unknown)
+            .then(|| EndCorrected(Ended { reason: EndReason::Transferred, connected: true, ..end.clone() }))
     }
 
     /// Ends a call whose leg belongs to another one. It replaces an end that the carrier reported of that leg.
@@ -141,6 +151,7 @@ impl Call {
             },
             HangUpCause::Unspecified => match hang_up.sip_code {
                 Some(500..=599) => (EndReason::ProviderError, EndedBy::Provider),
+                _ if self.transfer == Some(Transfer::Connected) => (EndReason::Transferred, EndedBy::Unknown),
                 _ => (EndReason::Unknown, EndedBy::Unknown),
             },
         }

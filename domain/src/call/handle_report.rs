@@ -67,7 +67,10 @@ impl Call {
             }
             LegRole::TransferTarget => story.call.target_leg(report),
         };
-        let facts: Vec<CallEvent> = story.facts.into_iter().chain(last).collect();
+        let mut facts: Vec<CallEvent> = story.facts.into_iter().chain(last).collect();
+        if facts.iter().any(|fact| matches!(fact, CallEvent::TransferConnected(_))) {
+            facts.extend(self.ended_transferred().map(CallEvent::from));
+        }
         let receipt = CarrierEventReceived {
             provider: report.provider.clone(),
             event_id: report.event_id.clone(),

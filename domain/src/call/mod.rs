@@ -33,12 +33,12 @@
 //!
 //! - Any webhook may be the first, come twice, or come after the end. The call always records it
 //!   (`call.carrier_event_received`) and ends up the same in whatever order webhooks come: `call.received` begins the
-//!   call, `call.leg_identified` adds what the first webhook lacked. There is one exception: a transfer whose bridge
-//!   is reported after the end does not change the end's reason.
+//!   call, `call.leg_identified` adds what the first webhook lacked.
 //! - Nothing leaves a terminal status. An `answered` reported after the end only shows that the call had connected,
 //!   which can turn `failed` into `ended`; a `ringing` reported after the answer or the end changes no status.
 //! - A call whose leg is found gone, without a hang-up webhook, ends as `unknown`. What the carrier reports of the
-//!   end later replaces that, once (`end_explained`), and may turn `failed` into `ended` or back.
+//!   end later replaces that, once (`end_explained`), and may turn `failed` into `ended` or back. So does a transfer
+//!   that is reported as connected after the end: the end was that of a transferred call.
 //! - `hangup_requested` changes no status: the call goes on until the carrier says that it is over. A queued call,
 //!   or one whose dial was put off, is over at once.
 //! - Between two `dial_started` always stands `dial_postponed`. After `dial_unknown` we ask the carrier for the call

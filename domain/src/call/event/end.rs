@@ -53,7 +53,7 @@ pub struct Ended {
     pub at: Time,
 }
 
-/// The end as the carrier reported it late; replaces an [`Ended`] whose reason was unknown.
+/// The end as late reports of the carrier explain it; replaces an [`Ended`] that did not know of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EndCorrected(pub Ended);

@@ -95,7 +95,7 @@ events! {
         Merged(Merged) = "call.merged" v 1,
         /// The call is over.
         Ended(Ended) = "call.ended" v 1,
-        /// The carrier reported late how a call ended whose leg was already found gone.
+        /// What the carrier reported late explains how the call ended.
         EndCorrected(EndCorrected) = "call.end_explained" v 1,
         /// An IVR session is to start on the call.
         IvrSessionRequested(IvrSessionRequested) = "call.ivr_session_requested" v 1,

@@ -200,8 +200,12 @@ proptest! {
             let kept = run.call.to_snapshot().and_then(|bytes| Call::from_snapshot(&bytes));
             prop_assert_eq!(kept.as_ref(), Some(&run.call));
             if before.is_over() {
-                // the carrier's end replaces a guessed one, once; nothing else changes an end
-                let explained = before.end_is_inferred() && !run.call.end_is_inferred();
+                // the carrier's end replaces a guessed one, once, and a transfer explains one; nothing else does
+                let reported = before.end_is_inferred() && !run.call.end_is_inferred();
+                let reason = |call: &Call| call.ended.as_deref().map(|end| end.reason);
+                let explained = reported
+                    || before.transfer != run.call.transfer
+                        && reason(&run.call) == Some(EndReason::Transferred);
                 let kept = run.call.ended == before.ended;
                 prop_assert!(kept || explained, "an end was changed by {:?}", command);
                 prop_assert!(run.call.pending.is_empty(), "work after the end for {:?}", command);

@@ -106,6 +106,35 @@ fn a_colleagues_leg_that_ended_after_an_answer_was_connected() {
 }
 
 #[test]
+fn a_bridge_told_after_the_end_shows_that_the_call_was_transferred() {
+    let line = Line::inbound(AGENT);
+    let unclear = hang_up_report(HangUpCause::Unspecified, HangUpSource::Unknown, "unspecified", None);
+    for (hang_up, by) in [(line.hung_up(40), EndedBy::Caller), (line.says(unclear, 40), EndedBy::Unknown)] {
+        for told in
+            [line.bridged(15), Line::transfer_target().bridged(15), Line::transfer_target().hung_up(40)]
+        {
+            let then = transferring().after([hang_up.clone()]).when(told);
+            let then = then.then_types([
+                "call.carrier_event_received",
+                "call.transfer_connected",
+                "call.end_explained",
+            ]);
+            let end = then.state().ended.as_deref().cloned().unwrap();
+            assert_eq!((end.reason, end.ended_by, end.at), (EndReason::Transferred, by, at(40)));
+        }
+    }
+}
+
+#[test]
+fn a_bridge_told_after_another_end_explains_nothing() {
+    let too_long = hang_up_report(HangUpCause::TimeLimit, HangUpSource::Unknown, "time_limit", None);
+    let over = transferring().after([Line::inbound(AGENT).says(too_long, 40)]);
+    let then = over.when(Line::transfer_target().bridged(15));
+    let then = then.then_types(["call.carrier_event_received", "call.transfer_connected"]);
+    assert_eq!(then.state().ended.as_deref().map(|end| end.reason), Some(EndReason::MaxDuration));
+}
+
+#[test]
 fn a_caller_who_hangs_up_while_the_colleague_rings_was_not_transferred() {
     let then = transferring().when(Line::inbound(AGENT).hung_up(14));
     let end = ended(&then);
