@@ -1,9 +1,9 @@
 //! Follows the log and keeps the index of memories up to date with it. One node does so at a time, under a lease.
 //!
-//! How far it has come is kept beside the index, for each model: an index that is new, or a model that is new, is filled
-//! from the first event on, beside the vectors in use.
+//! How far it has come is kept beside the index: an index that is new is filled from the first event on. Vectors are made
+//! by [`super::vectors`] beside it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,14 +12,17 @@ use domain::envelope::Position;
 use domain::ids::{ClientId, MemoryId};
 use domain::memory::{Memory, MemoryRefusal};
 use domain::ports::StoreUnavailable;
-use domain::ports::embeddings::EmbeddingTask;
 use domain::ports::event_store::{ReadError, Subscription};
 use domain::ports::lease::Leases;
+use domain::ports::outbox::Cause;
 use domain::ports::vector_index::IndexEntry;
 use tokio_util::sync::CancellationToken;
 
 use super::MemoryService;
 use super::learn::space;
+use super::vectors::{Changed, fill};
+use crate::context::CommandContext;
+use crate::outbox::follow::cause_of;
 use crate::outbox::{Ownership, while_owner};
 use crate::session::{CommandError, Session};
 
@@ -28,8 +31,6 @@ pub const JOB: &str = "memories";
 /// Events read at a time.
 const PAGE: usize = 200;
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
-/// Longest pause after a provider of embeddings failed.
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 const LEASE_TTL: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +55,18 @@ pub async fn run(service: MemoryService, leases: Arc<dyn Leases>, stop: Cancella
         let service = service.clone();
         async move {
             let clock = service.runtime.clock.clone();
-            while !lease_lost.is_cancelled() {
-                let Some(Err(error)) = lease_lost.run_until_cancelled(follow(&service)).await else { return };
-                tracing::warn!(error = &error as &dyn std::error::Error, "the index of memories waits");
-                tokio::select! {
-                    () = lease_lost.cancelled() => {}
-                    () = clock.sleep(PAUSE_AFTER_FAULT) => {}
+            let changed = Changed::default();
+            let followed = async {
+                loop {
+                    let Err(error) = follow(&service, &changed).await;
+                    tracing::warn!(error = &error as &dyn std::error::Error, "the index of memories waits");
+                    clock.sleep(PAUSE_AFTER_FAULT).await;
                 }
+            };
+            tokio::select! {
+                () = lease_lost.cancelled() => {}
+                () = followed => {}
+                () = fill(&service, &changed) => {}
             }
         }
     })
@@ -68,89 +74,89 @@ pub async fn run(service: MemoryService, leases: Arc<dyn Leases>, stop: Cancella
 }
 
 /// Follows the log for good.
-async fn follow(service: &MemoryService) -> Result<std::convert::Infallible, IndexError> {
+async fn follow(service: &MemoryService, changed: &Changed) -> Result<std::convert::Infallible, IndexError> {
     let store = &service.runtime.store;
-    let model = service.embeddings.default_model();
-    let name = format!("{JOB} {model}");
-    let (mut at, head) = (service.index.progress(&name).await?, store.head().await?);
+    let (mut at, head) = (service.index.progress(JOB).await?, store.head().await?);
     if at > head {
         // the index is of another history of the log
         at = Position::START;
     }
-    let mut begun = (at == Position::START).then(BTreeSet::new);
     // only the names of streams are of use here
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, PAGE);
     loop {
-        if log.position() >= head
-            && let Some(clients) = begun.take()
-        {
-            for client in clients {
-                service.index.keep_only(space(client), &model).await?;
-            }
-        }
         let events = log.next().await?;
-        let mut changed: BTreeMap<ClientId, BTreeSet<MemoryId>> = BTreeMap::new();
+        let mut memories: BTreeMap<ClientId, BTreeMap<MemoryId, Cause>> = BTreeMap::new();
         for event in events.iter().filter(|event| event.stream.category() == Memory::CATEGORY) {
-            changed.entry(event.client_id).or_default().insert(MemoryId(event.stream.id()));
+            let of_client = memories.entry(event.client_id).or_default();
+            of_client.insert(MemoryId(event.stream.id()), cause_of(event));
         }
-        for (client, memories) in changed {
-            if let Some(begun) = &mut begun {
-                begun.insert(client);
+        for (client, memories) in memories {
+            let ids: Vec<MemoryId> = memories.keys().copied().collect();
+            let (entries, superseding) = service.bring_up_to_date(client, &ids).await?;
+            for Superseding { id, old } in superseding {
+                let Some(cause) = memories.get(&id) else { continue };
+                let context = CommandContext::following("memory", client, cause);
+                service.supersede(&context, old, id, service.runtime.clock.now()).await?;
             }
-            take(service, client, &memories).await?;
+            changed.tell(client, entries);
         }
         if log.position() > at {
             at = log.position();
-            service.index.reached(&name, at).await?;
+            service.index.reached(JOB, at).await?;
         }
     }
 }
 
-/// Puts what holds into the index, and takes the rest out.
-async fn take(
-    service: &MemoryService,
-    client: ClientId,
-    memories: &BTreeSet<MemoryId>,
-) -> Result<(), IndexError> {
-    let (mut entries, mut gone) = (Vec::new(), Vec::new());
-    for id in memories {
-        let mut session = Session::<Memory>::new(service.runtime.clone(), id.stream());
+/// A memory that contradicts another one, which holds no more then.
+pub(super) struct Superseding {
+    id: MemoryId,
+    old: MemoryId,
+}
+
+impl MemoryService {
+    /// Puts what holds into the index, and takes the rest out. Answers what was put, and the memories that contradict
+    /// others.
+    pub(super) async fn bring_up_to_date(
+        &self,
+        client: ClientId,
+        memories: &[MemoryId],
+    ) -> Result<(Vec<IndexEntry>, Vec<Superseding>), CommandError<MemoryRefusal>> {
+        let unavailable = |error: StoreUnavailable| CommandError::Unavailable(error.to_string());
+        let (mut entries, mut gone, mut superseding) = (Vec::new(), Vec::new(), Vec::new());
+        for &id in memories {
+            let memory = self.read(id).await?;
+            superseding.extend(memory.supersedes().map(|old| Superseding { id, old }));
+            match entry(id, &memory) {
+                Some(entry) => entries.push(entry),
+                None => gone.push(id.0),
+            }
+        }
+        let (space, model) = (space(client), self.embeddings.default_model());
+        self.index.remove(space, &gone).await.map_err(unavailable)?;
+        // without vectors: what is not there yet is found by its words at once
+        self.index.put(space, &model, &entries).await.map_err(unavailable)?;
+        // one that was forgotten, or whose customer was erased, while it was put is taken out again: whoever forgot it may
+        // have looked for it in the index before
+        let mut gone = Vec::new();
+        for put in &entries {
+            if entry(MemoryId(put.id), &self.read(MemoryId(put.id)).await?).is_none() {
+                gone.push(put.id);
+            }
+        }
+        self.index.remove(space, &gone).await.map_err(unavailable)?;
+        entries.retain(|entry| !gone.contains(&entry.id));
+        Ok((entries, superseding))
+    }
+
+    pub(super) async fn read(&self, id: MemoryId) -> Result<Memory, CommandError<MemoryRefusal>> {
+        let mut session = Session::<Memory>::new(self.runtime.clone(), id.stream());
         session.ensure_loaded().await?;
-        let memory = session.state();
-        let text = memory.active().and_then(|terms| terms.content.reveal().cloned());
-        match text.zip(memory.customer()) {
-            Some((text, customer)) => {
-                entries.push(IndexEntry { id: id.0, group: customer.0, text, vector: None });
-            }
-            None => gone.push(id.0),
-        }
+        Ok(session.state().clone())
     }
-    service.index.remove(space(client), &gone).await?;
-    let model = service.embeddings.default_model();
-    // found by their words at once, whatever becomes of their vectors
-    service.index.put(space(client), &model, &entries).await?;
-    let mut pause = PAUSE_AFTER_FAULT;
-    while !entries.is_empty() {
-        let texts: Vec<String> = entries.iter().map(|entry| entry.text.clone()).collect();
-        match service.embeddings.embed(client, &model, EmbeddingTask::Document, &texts).await {
-            Ok(vectors) => {
-                let with = std::mem::take(&mut entries).into_iter().zip(vectors);
-                let with: Vec<_> =
-                    with.map(|(entry, vector)| IndexEntry { vector: Some(vector), ..entry }).collect();
-                service.index.put(space(client), &model, &with).await?;
-            }
-            Err(failure) if failure.is_worth_retrying() => {
-                let wait = failure.retry_after().unwrap_or(pause).min(LONGEST_PAUSE);
-                tracing::warn!(error = &failure as &dyn std::error::Error, "memories wait for their vectors");
-                service.runtime.clock.sleep(wait).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-            Err(failure) => {
-                let error = &failure as &dyn std::error::Error;
-                tracing::error!(error, "memories are found by their words alone");
-                break;
-            }
-        }
-    }
-    Ok(())
+}
+
+/// The memory as it is searched; `None` when it does not hold, or nobody can read it.
+fn entry(id: MemoryId, memory: &Memory) -> Option<IndexEntry> {
+    let text = memory.active()?.content.reveal()?.clone();
+    Some(IndexEntry { id: id.0, group: memory.customer()?.0, text, vector: None })
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use domain::ids::{ClientId, CustomerId, MemoryId};
-use domain::memory::{Memory, MemoryCommand, MemoryRefusal, NewMemory, says_the_same};
+use domain::ids::{ClientId, MemoryId};
+use domain::memory::{Memory, MemoryCommand, MemoryRefusal, MemoryTerms, NewMemory, says_the_same};
+use domain::ports::StoreUnavailable;
 use domain::ports::embeddings::{Embedding, EmbeddingTask};
 use domain::ports::outbox::Cause;
 use domain::ports::vector_index::{Collection, IndexEntry, IndexQuery, Space};
@@ -47,14 +48,11 @@ impl MemoryService {
         {
             return Ok(known);
         }
-        let (client, customer, now) = (context.client, new.customer, new.now);
-        let (content, supersedes) = (new.terms.content.reveal().cloned(), new.supersedes);
+        let (client, now, supersedes) = (context.client, new.now, new.supersedes);
         let mut session = Session::<Memory>::on_new_stream(self.runtime.clone(), id.stream());
         let record = MemoryCommand::Record(Box::new(new));
         let receipt = session.execute(&record, context, None).await?;
-        if let Some(content) = content {
-            self.put(client, customer, id, content).await;
-        }
+        self.find_at_once(client, id).await;
         if let Some(old) = supersedes {
             self.supersede(context, old, id, now).await?;
         }
@@ -68,16 +66,22 @@ impl MemoryService {
         new: &NewMemory,
     ) -> Result<Option<Learned>, CommandError<MemoryRefusal>> {
         let Some(content) = new.terms.content.reveal() else { return Ok(None) };
-        let query =
-            IndexQuery { group: Some(new.customer.0), near: None, words: Some(content), limit: ALIKE };
-        let hits = self.index.search(space(context.client), &query).await;
-        let hits = hits.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+        let unavailable = |error: StoreUnavailable| CommandError::Unavailable(error.to_string());
+        let mut hits = Vec::new();
+        for customer in self.customers.with_merged(context.client, new.customer).await.map_err(unavailable)? {
+            let query =
+                IndexQuery { group: Some(customer.0), near: None, words: Some(content), limit: ALIKE };
+            hits.extend(self.index.search(space(context.client), &query).await.map_err(unavailable)?);
+        }
         for hit in hits.into_iter().filter(|hit| says_the_same(&hit.text, content)) {
             let id = MemoryId(hit.id);
             let mut session = Session::<Memory>::new(self.runtime.clone(), id.stream());
             session.ensure_loaded().await?;
-            let same_kind = session.state().active().is_some_and(|terms| terms.kind == new.terms.kind);
-            if !same_kind || session.state().customer() != Some(new.customer) {
+            let is_same = |terms: &MemoryTerms| {
+                let expiry = new.terms.expires_at;
+                terms.kind == new.terms.kind && (expiry.is_none() || expiry == terms.expires_at)
+            };
+            if !session.state().active().is_some_and(is_same) {
                 continue;
             }
             let confirm =
@@ -92,7 +96,8 @@ impl MemoryService {
         Ok(None)
     }
 
-    async fn supersede(
+    /// Ends a memory that a newer one contradicts. The follower of the log does so again, in case this node stops before.
+    pub(super) async fn supersede(
         &self,
         context: &CommandContext,
         old: MemoryId,
@@ -126,11 +131,20 @@ impl MemoryService {
     }
 
     /// Puts a memory into the index at once, so that it is found in the next moment. The follower of the log does it again.
-    async fn put(&self, client: ClientId, customer: CustomerId, id: MemoryId, text: String) {
-        let model = self.embeddings.default_model();
-        let vector = self.vector(client, EmbeddingTask::Document, &text, VECTOR_WAIT).await.ok();
-        let entry = IndexEntry { id: id.0, group: customer.0, text, vector };
-        if let Err(error) = self.index.put(space(client), &model, &[entry]).await {
+    async fn find_at_once(&self, client: ClientId, id: MemoryId) {
+        let put = async {
+            let (entries, _) = self.bring_up_to_date(client, &[id]).await?;
+            for entry in entries {
+                let vector =
+                    self.vector(client, EmbeddingTask::Document, &entry.text, VECTOR_WAIT).await.ok();
+                let with = IndexEntry { vector, ..entry };
+                let (model, with) = (self.embeddings.default_model(), [with]);
+                let set = self.index.set_vectors(space(client), &model, &with);
+                set.await.map_err(|error| CommandError::Unavailable(error.to_string()))?;
+            }
+            Ok::<_, CommandError<MemoryRefusal>>(())
+        };
+        if let Err(error) = put.await {
             tracing::info!(%error, "a memory is put into the index later");
         }
     }

@@ -1,9 +1,12 @@
 //! Looks at a conversation that is over, and remembers what it showed of the person.
 
+use std::time::Duration;
+
 use domain::conversation::{Conversation, ConversationRefusal, MessageRole};
 use domain::ids::{ConversationId, CustomerId, MemoryId, derive};
 use domain::memory::{MemoryRefusal, MemorySource, MemoryTerms, NewMemory};
 use domain::ports::StoreUnavailable;
+use domain::ports::llm::LlmFailure;
 use domain::ports::outbox::Cause;
 use domain::ports::vector_index::IndexQuery;
 
@@ -16,6 +19,10 @@ use crate::session::CommandError;
 
 /// Known memories that a model is shown.
 const KNOWN: usize = 40;
+/// Longest wait for a model.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Attempts that may each have recorded something else in the same place.
+const MOST_OTHERS: usize = 20;
 
 /// Why a conversation cannot be looked at now; the outbox tries again.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +33,8 @@ pub enum RememberError {
     Memory(#[from] CommandError<MemoryRefusal>),
     #[error(transparent)]
     Store(#[from] StoreUnavailable),
+    #[error("no model answers now")]
+    Model(#[source] LlmFailure),
     #[error("the agent cannot be read: {0}")]
     Agent(String),
 }
@@ -41,30 +50,40 @@ fn lines(state: &Conversation) -> Vec<Line> {
 
 impl MemoryService {
     /// Remembers what the conversation showed, if its agent keeps memories and it is known whom it was with. Done again, it
-    /// records nothing twice.
+    /// records nothing twice. A model that fails is asked again later, unless this is the `last` attempt: then a few rules
+    /// look at the conversation instead.
     pub async fn remember(
         &self,
         conversations: &ConversationService,
         id: ConversationId,
         client: domain::ids::ClientId,
         cause: &Cause,
+        last: bool,
     ) -> Result<(), RememberError> {
         let (state, owner) = conversations.inspect(id, true).await?;
         let Some(agent) = state.agent().filter(|_| owner == Some(client)) else { return Ok(()) };
         let terms = conversations.desk().newest(client, agent.id).await.map_err(RememberError::Agent)?;
         let Some(terms) = terms.filter(|terms| terms.memory.is_some()) else { return Ok(()) };
-        let customers = self.customers.of_conversation(client, id).await?;
-        let Some(&customer) = customers.first() else { return Ok(()) };
+        let Some(person) = self.customers.of_conversation(client, id).await? else { return Ok(()) };
         let lines = lines(&state);
         if !lines.iter().any(|line| line.role == MessageRole::User) {
             return Ok(());
         }
-        let known = self.known_to(client, customer, &lines).await?;
+        let known = self.known_to(client, &person.all, &lines).await?;
         let texts: Vec<String> = known.iter().map(|(_, text)| text.clone()).collect();
         let models = terms.models();
         let by_model = if can_ask(&models) {
-            let answer = conversations.models().complete(client, &models, &request(&lines, &texts)).await;
-            answer.ok().and_then(|(_, completion)| read(&completion.text, &lines, texts.len()))
+            let before = state.summary().and_then(|summary| summary.reveal()).map(String::as_str);
+            let request = request(before, &lines, &texts);
+            let asked = conversations.models().complete(client, &models, &request);
+            match tokio::time::timeout(PATIENCE, asked).await {
+                Ok(Ok((_, completion))) => read(&completion.text, &lines, texts.len()),
+                Ok(Err(unanswered)) if !last && is_passing(&unanswered.failure) => {
+                    return Err(RememberError::Model(unanswered.failure));
+                }
+                Err(_) if !last => return Err(RememberError::Model(LlmFailure::TimedOut("notes"))),
+                Ok(Err(_)) | Err(_) => None,
+            }
         } else {
             None
         };
@@ -75,31 +94,65 @@ impl MemoryService {
             let Extracted { content, kind, confidence_permille, evidence, replaces } = extracted;
             let now = self.runtime.clock.now();
             let terms = MemoryTerms { content: content.into(), kind, confidence_permille, expires_at: None };
-            let supersedes = replaces.and_then(|place| known.get(place)).map(|(id, _)| *id);
-            let new = NewMemory { customer, terms, source, evidence, supersedes, now };
-            // the same id on every attempt
-            let memory = MemoryId(derive(cause.event_id, &format!("memory {number}")));
-            match self.learn(&context, memory, new).await {
-                Ok(_) | Err(CommandError::Refused(_)) => {}
+            let replaced = replaces.and_then(|place| known.get(place)).map(|(id, _)| *id);
+            let supersedes = match replaced {
+                Some(old) if self.is_of_a_conversation(old).await? => Some(old),
+                _ => None,
+            };
+            let new = NewMemory { customer: person.customer, terms, source, evidence, supersedes, now };
+            self.record(&context, cause, number, new).await?;
+        }
+        Ok(())
+    }
+
+    /// Records under an id that is the same on every attempt, unless an earlier attempt has recorded something else under
+    /// it.
+    async fn record(
+        &self,
+        context: &CommandContext,
+        cause: &Cause,
+        number: usize,
+        new: NewMemory,
+    ) -> Result<(), RememberError> {
+        for other in 0..MOST_OTHERS {
+            let id = MemoryId(derive(cause.event_id, &format!("memory {number} {other}")));
+            match self.learn(context, id, new.clone()).await {
+                Err(CommandError::Refused(MemoryRefusal::Exists)) => {}
+                Ok(_) | Err(CommandError::Refused(_)) => return Ok(()),
                 Err(error) => return Err(error.into()),
             }
         }
         Ok(())
     }
 
+    /// Whether a conversation showed the memory. What a client wrote is not ended by what a caller says.
+    async fn is_of_a_conversation(&self, id: MemoryId) -> Result<bool, RememberError> {
+        let source = self.read(id).await?.source();
+        Ok(source.is_some_and(|source| source != MemorySource::Api))
+    }
+
     /// Active memories of the customer that have to do with what was said.
     async fn known_to(
         &self,
         client: domain::ids::ClientId,
-        customer: CustomerId,
+        customers: &[CustomerId],
         lines: &[Line],
     ) -> Result<Vec<(MemoryId, String)>, StoreUnavailable> {
         let said: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         let said = said.join(" ");
         // words that the rules write themselves
         let words = format!("name prefers likes lives called {said}");
-        let query = IndexQuery { group: Some(customer.0), near: None, words: Some(&words), limit: KNOWN };
-        let hits = self.index.search(space(client), &query).await?;
-        Ok(hits.into_iter().map(|hit| (MemoryId(hit.id), hit.text)).collect())
+        let mut known = Vec::new();
+        for customer in customers {
+            let query = IndexQuery { group: Some(customer.0), near: None, words: Some(&words), limit: KNOWN };
+            known.extend(self.index.search(space(client), &query).await?);
+        }
+        known.truncate(KNOWN);
+        Ok(known.into_iter().map(|hit| (MemoryId(hit.id), hit.text)).collect())
     }
+}
+
+/// Whether the model may answer at another time.
+fn is_passing(failure: &LlmFailure) -> bool {
+    failure.is_sickness() || matches!(failure, LlmFailure::RateLimited { .. } | LlmFailure::CircuitOpen)
 }

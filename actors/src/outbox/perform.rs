@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 use tracing::field::Empty;
 
+use super::recordings::{busy, pause};
 use super::retry::{Next, after_failure, backoff};
 use super::time::LONGEST_SLEEP;
 use super::{OutboxDeps, Owned, main_tag};
@@ -55,8 +56,9 @@ pub(super) type CallError = CommandError<CallRefusal>;
 pub(crate) enum NextStep {
     /// Remove it: the event that says how it ended is in the log at `outcome`, or no event is needed.
     Finish { outcome: Option<Position> },
-    /// Try again after `pause`, because of `why`.
-    Postpone { pause: Duration, why: String },
+    /// Try again after `pause`, because of `why`. `attempts` says how many attempts this one counts as: none where
+    /// nothing was tried.
+    Postpone { pause: Duration, why: String, attempts: u32 },
 }
 
 impl NextStep {
@@ -64,7 +66,12 @@ impl NextStep {
     pub(crate) const NOTHING_TO_DO: Self = NextStep::Finish { outcome: None };
 
     pub(crate) fn postpone(pause: Duration, why: &dyn std::fmt::Display) -> Self {
-        NextStep::Postpone { pause, why: why.to_string() }
+        NextStep::Postpone { pause, why: why.to_string(), attempts: 1 }
+    }
+
+    /// Nothing could be tried yet; it is not counted as an attempt.
+    pub(crate) fn wait(pause: Duration, why: &dyn std::fmt::Display) -> Self {
+        NextStep::Postpone { pause, why: why.to_string(), attempts: 0 }
     }
 }
 
@@ -147,14 +154,14 @@ async fn perform_one(owned: &Owned, item: OutboxItem, lease_lost: &CancellationT
                 effects.finish(item.effect_id, outcome);
                 "finished"
             }
-            NextStep::Postpone { pause, why } => {
+            NextStep::Postpone { pause, why, attempts } => {
                 let pause_ms = pause.as_millis() as u64;
                 match item.work {
                     // it looks again and again while a call lasts
                     Work::WatchCredit => tracing::debug!(why, pause_ms, "effect put off"),
                     _ => tracing::info!(why, pause_ms, "effect put off"),
                 }
-                while let Err(error) = postpone(owned, &item, pause, &why).await {
+                while let Err(error) = postpone(owned, &item, pause, attempts, &why).await {
                     tracing::warn!(%error, "the outbox cannot be written; the effect waits until it can");
                     tokio::select! {
                         // the next owner tries it again
@@ -178,11 +185,12 @@ async fn postpone(
     owned: &Owned,
     item: &OutboxItem,
     pause: Duration,
+    attempts: u32,
     why: &str,
 ) -> Result<(), StoreUnavailable> {
     let _held = owned.time.hold().await;
     let due = owned.time.now() + pause;
-    owned.effects.postpone(item.effect_id, due, item.attempts + 1, why).await
+    owned.effects.postpone(item.effect_id, due, item.attempts + attempts, why).await
 }
 
 /// One attempt to perform one effect.
@@ -239,14 +247,22 @@ impl EffectRun<'_> {
             return NextStep::NOTHING_TO_DO;
         }
         let Some(memories) = &self.deps.memories else { return NextStep::NOTHING_TO_DO };
+        let Some(_place) = memories.places.take(client) else {
+            return NextStep::wait(busy(self.item.effect_id), &"other conversations are being looked at");
+        };
         let conversations = &self.deps.voice.conversations;
-        match memories.remember(conversations, id, client, &self.item.cause).await {
+        let last = self.attempts() >= MAX_REMEMBERING;
+        let remembering = memories.remember(conversations, id, client, &self.item.cause, last);
+        let Some(remembered) = self.lease_lost.run_until_cancelled(remembering).await else {
+            return NextStep::wait(PAUSE_AFTER_FAULT, &"another node goes on");
+        };
+        match remembered {
             Ok(()) => NextStep::NOTHING_TO_DO,
-            Err(error) if self.attempts() >= MAX_REMEMBERING => {
+            Err(error) if last => {
                 tracing::warn!(conversation.id = %id, error = &error as &dyn std::error::Error, "nothing is remembered");
                 NextStep::NOTHING_TO_DO
             }
-            Err(error) => NextStep::postpone(backoff(self.attempts(), self.item.effect_id), &error),
+            Err(error) => NextStep::postpone(pause(self.attempts(), self.item.effect_id), &error),
         }
     }
 

@@ -50,7 +50,7 @@ impl EffectRun<'_> {
         let Some(deps) = &self.deps.recordings else { return Ok(NextStep::NOTHING_TO_DO) };
         let Some(finished) = self.finished(&*deps.shown).await? else { return Ok(NextStep::NOTHING_TO_DO) };
         let Ok(_place) = deps.places.try_acquire() else {
-            return Ok(NextStep::postpone(busy(self.item.effect_id), &"other recordings are being fetched"));
+            return Ok(NextStep::wait(busy(self.item.effect_id), &"other recordings are being fetched"));
         };
         let clock = &self.deps.runtime.clock;
         let begun = clock.monotonic();
@@ -171,7 +171,7 @@ fn count(outcome: &'static str) {
 }
 
 /// One to five seconds, spread by the effect's id.
-fn busy(effect_id: Uuid) -> Duration {
+pub(super) fn busy(effect_id: Uuid) -> Duration {
     Duration::from_millis(1_000 + u64::from(effect_id.as_bytes()[15]) * 16)
 }
 

@@ -125,6 +125,15 @@ impl VectorIndex for Shelf {
         Ok(())
     }
 
+    async fn set_vectors(
+        &self,
+        _: Space,
+        _: &EmbeddingModel,
+        _: &[IndexEntry],
+    ) -> Result<(), StoreUnavailable> {
+        Ok(())
+    }
+
     async fn remove(&self, _: Space, _: &[Uuid]) -> Result<(), StoreUnavailable> {
         Ok(())
     }
@@ -140,6 +149,14 @@ impl VectorIndex for Shelf {
         _: Option<Uuid>,
         _: usize,
     ) -> Result<Vec<IndexEntry>, StoreUnavailable> {
+        Ok(vec![])
+    }
+
+    async fn clients_with_memories(
+        &self,
+        _: Option<ClientId>,
+        _: usize,
+    ) -> Result<Vec<ClientId>, StoreUnavailable> {
         Ok(vec![])
     }
 

@@ -98,17 +98,49 @@ impl ErasureTargets {
             return Ok(findings);
         }
         let mut streams: BTreeSet<StreamId> = BTreeSet::new();
-        let through = self.log.search(client, &keys, |found| {
+        let mut count = |findings: &mut Findings, found: Hit| {
             *findings.events.entry(found.event.event_type.clone()).or_default() += 1;
             findings.values += found.values;
-            streams.insert(found.event.stream.clone());
             findings.recordings.extend(recording_of(&found.event));
             findings.files.extend(file_of(&found.event));
             hit(found);
+        };
+        let through = self.log.search(client, &keys, |found| {
+            streams.insert(found.event.stream.clone());
+            count(&mut findings, found);
         });
         findings.through = through.await.map_err(of_read)?;
+        // a customer who is found by a number or a call goes as a whole, with what is remembered of them
+        let customers = streams.iter().filter(|stream| stream.category() == CustomerId::CATEGORY).cloned();
+        let customers = self.subjects_of(client, customers.collect()).await?;
+        let more = &self.keys(client, &customers).await? - &keys;
+        if !more.is_empty() {
+            let mut of_customers: BTreeSet<StreamId> = BTreeSet::new();
+            let searched = self.log.search(client, &more, |found| {
+                if !streams.contains(&found.event.stream) {
+                    of_customers.insert(found.event.stream.clone());
+                    count(&mut findings, found);
+                }
+            });
+            searched.await.map_err(of_read)?;
+            streams.extend(of_customers);
+        }
         findings.streams = streams.into_iter().collect();
         Ok(findings)
+    }
+
+    /// The subjects that these streams are by themselves.
+    async fn subjects_of(
+        &self,
+        client: ClientId,
+        streams: Vec<StreamId>,
+    ) -> Result<Vec<SubjectId>, StoreUnavailable> {
+        let mut subjects = Vec::with_capacity(streams.len());
+        for stream in streams {
+            let own = Subject::Stream(stream);
+            subjects.push(self.log.keys().pseudonym(client, &own).await.map_err(of_vault)?);
+        }
+        Ok(subjects)
     }
 
     /// Waits until the deliveries are derived from the log up to `through`.
@@ -127,7 +159,7 @@ impl ErasureTargets {
         // a fresh publisher, whose cache holds nothing of what the calls were before the erasure
         let publisher = Publisher::new(Arc::new(self.log.redacted()));
         let (mut bodies, mut replaced) = (Vec::new(), 0);
-        let told = [CallId::CATEGORY, IvrSessionId::CATEGORY, ConversationId::CATEGORY];
+        let told = [CallId::CATEGORY, IvrSessionId::CATEGORY, ConversationId::CATEGORY, MemoryId::CATEGORY];
         for stream in streams.iter().filter(|stream| told.contains(&stream.category())) {
             let events = self.log.redacted();
             let events = events_of(&events, stream).await?;
@@ -253,9 +285,7 @@ impl PersonalData for ErasureTargets {
         through: Position,
     ) -> Result<Cleaning, StoreUnavailable> {
         // speech from before the person was known is under the streams' own keys
-        for stream in &findings.streams {
-            let own = Subject::Stream(stream.clone());
-            let own = self.log.keys().pseudonym(client, &own).await.map_err(of_vault)?;
+        for own in self.subjects_of(client, findings.streams.clone()).await? {
             self.log.keys().destroy(client, own).await.map_err(of_vault)?;
         }
         self.deliveries_are_at(through).await?;

@@ -142,6 +142,7 @@ impl CustomerQueries for SqlViews {
         for customer in &links.customers {
             union.add(TimelineKind::Call, "customer_id = ?", Value::Uuid(customer.0));
             union.add(TimelineKind::Conversation, "customer_id = ?", Value::Uuid(customer.0));
+            union.add(TimelineKind::Memory, "customer_id = ? AND NOT removed", Value::Uuid(customer.0));
         }
         for phone in &phones {
             union.add(TimelineKind::Call, "person = ?", self.blind.of(client, &normal(phone)));
@@ -225,9 +226,11 @@ impl<'p> Union<'p> {
             }
         }
         let branch = |(at, (condition, kind)): (usize, (&String, &TimelineKind))| {
-            let (table, name) = match kind {
-                TimelineKind::Call => ("calls", TimelineKind::Call.as_str()),
-                TimelineKind::Conversation => ("conversations", TimelineKind::Conversation.as_str()),
+            let name = kind.as_str();
+            let table = match kind {
+                TimelineKind::Call => "calls",
+                TimelineKind::Conversation => "conversations",
+                TimelineKind::Memory => "memories",
             };
             format!(
                 "SELECT * FROM (SELECT '{name}' AS kind, id, created_at, doc FROM {table} WHERE generation = \

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::Position;
+use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
 use domain::ports::embeddings::{Embedding, EmbeddingModel};
 use domain::ports::vector_index::{
@@ -56,6 +57,10 @@ impl SpaceCopy for Words {
             Some(text) => self.put(row.since.id, row.group, &text),
             None => self.remove(row.since.id),
         }
+    }
+
+    fn settle(&mut self) {
+        Words::settle(self);
     }
 
     fn bytes(&self) -> usize {
@@ -145,6 +150,18 @@ impl VectorIndex for SqlVectorIndex {
         rows::change(&self.db, space, Edit::Group(model, group, entries)).await
     }
 
+    async fn set_vectors(
+        &self,
+        space: Space,
+        model: &EmbeddingModel,
+        entries: &[IndexEntry],
+    ) -> Result<(), StoreUnavailable> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        rows::change(&self.db, space, Edit::Vectors(model, entries)).await
+    }
+
     async fn remove(&self, space: Space, ids: &[Uuid]) -> Result<(), StoreUnavailable> {
         if ids.is_empty() {
             return Ok(());
@@ -207,7 +224,18 @@ impl VectorIndex for SqlVectorIndex {
         rows::without_vector(&self.db, space, model, after, limit).await
     }
 
+    async fn clients_with_memories(
+        &self,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientId>, StoreUnavailable> {
+        rows::clients_with_memories(&self.db, after, limit).await
+    }
+
     async fn keep_only(&self, space: Space, model: &EmbeddingModel) -> Result<(), StoreUnavailable> {
+        if rows::has_only(&self.db, space, model).await? {
+            return Ok(());
+        }
         rows::change(&self.db, space, Edit::KeepOnly(model)).await?;
         self.vectors.forget(|(of, other)| *of == space && other != model);
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::ports::StoreUnavailable;
 use lru::LruCache;
 use parking_lot::{Mutex, RwLock};
+use tokio::sync::OwnedMutexGuard;
 use uuid::Uuid;
 
 use super::rows::{Changed, Head, PAGE, Since};
@@ -37,19 +38,35 @@ pub(super) trait SpaceCopy: Send + Sync + 'static {
     fn bytes(&self) -> usize;
 }
 
-/// One copy, and the state of the space that it has.
+/// One copy of a space in one epoch, and how far it has come.
 #[derive(Debug)]
 pub(super) struct Loaded<C> {
+    epoch: i64,
     copy: RwLock<C>,
-    /// Held by whoever brings it up to date.
-    refreshing: tokio::sync::Mutex<()>,
-    seen: Mutex<Option<Head>>,
+    /// Held by whoever brings it up to date; the rows up to here are in the copy.
+    refreshing: Arc<tokio::sync::Mutex<Since>>,
+    /// Version of the space that it has whole.
+    version: Mutex<Option<i64>>,
     bytes: Mutex<usize>,
 }
 
 impl<C: SpaceCopy> Loaded<C> {
+    fn new(key: &C::Key, epoch: i64) -> Self {
+        Self {
+            epoch,
+            copy: RwLock::new(C::empty(key)),
+            refreshing: Arc::new(tokio::sync::Mutex::new(Since { changed: 0, id: Uuid::nil() })),
+            version: Mutex::new(None),
+            bytes: Mutex::new(0),
+        }
+    }
+
     pub(super) fn read<T>(&self, look: impl FnOnce(&C) -> T) -> T {
         look(&self.copy.read())
+    }
+
+    fn has(&self, version: i64) -> bool {
+        self.version.lock().is_some_and(|seen| seen >= version)
     }
 }
 
@@ -64,60 +81,39 @@ impl<C: SpaceCopy> Copies<C> {
         Self { max_bytes, copies: Mutex::new(LruCache::unbounded()) }
     }
 
-    /// The copy of a space, up to date with `head`.
+    /// The copy of a space, up to date with `head`. Loading goes on when the caller waits no longer, so that a space is
+    /// loaded once however short its callers' deadlines are.
     pub(super) async fn fresh(
         &self,
         db: &Db,
         key: &C::Key,
         head: Head,
     ) -> Result<Arc<Loaded<C>>, StoreUnavailable> {
-        let loaded = {
-            let new = || {
-                Arc::new(Loaded {
-                    copy: RwLock::new(C::empty(key)),
-                    refreshing: tokio::sync::Mutex::default(),
-                    seen: Mutex::new(None),
-                    bytes: Mutex::new(0),
-                })
-            };
-            self.copies.lock().get_or_insert(key.clone(), new).clone()
-        };
-        let is_fresh = |seen: Option<Head>| {
-            seen.is_some_and(|seen| seen.epoch == head.epoch && seen.version >= head.version)
-        };
-        if is_fresh(*loaded.seen.lock()) {
+        let loaded = self.of(key, head.epoch);
+        if loaded.has(head.version) {
             return Ok(loaded);
         }
-        let _refreshing = loaded.refreshing.lock().await;
-        let seen = *loaded.seen.lock();
-        if is_fresh(seen) {
-            return Ok(loaded.clone());
+        let since = loaded.refreshing.clone().lock_owned().await;
+        if !loaded.has(head.version) {
+            let load = load(db.clone(), key.clone(), loaded.clone(), head.version, since);
+            let done = tokio::spawn(load).await;
+            done.map_err(|_| StoreUnavailable("loading was cut off".to_owned()))??;
+            self.make_room(key);
         }
-        let mut since = Since { changed: 0, id: Uuid::nil() };
-        match seen.filter(|seen| seen.epoch == head.epoch) {
-            Some(seen) => since = Since { changed: seen.version, id: Uuid::max() },
-            None => {
-                *loaded.copy.write() = C::empty(key);
-                *loaded.seen.lock() = None;
+        Ok(loaded)
+    }
+
+    /// The copy of this epoch, or of a later one. An older one is left to those who search it.
+    fn of(&self, key: &C::Key, epoch: i64) -> Arc<Loaded<C>> {
+        let mut copies = self.copies.lock();
+        match copies.get(key) {
+            Some(loaded) if loaded.epoch >= epoch => loaded.clone(),
+            _ => {
+                let new = Arc::new(Loaded::new(key, epoch));
+                copies.put(key.clone(), new.clone());
+                new
             }
         }
-        loop {
-            let rows = C::page(db, key, since).await?;
-            let last = (rows.len() as i64) < PAGE;
-            let mut copy = loaded.copy.write();
-            for row in rows {
-                since = row.since;
-                copy.apply(row);
-            }
-            if last {
-                copy.settle();
-                *loaded.bytes.lock() = copy.bytes();
-                break;
-            }
-        }
-        *loaded.seen.lock() = Some(head);
-        self.make_room(key);
-        Ok(loaded.clone())
     }
 
     /// Drops the copies used longest ago, but not this one.
@@ -139,6 +135,40 @@ impl<C: SpaceCopy> Copies<C> {
         let keys: Vec<C::Key> = copies.iter().map(|(key, _)| key.clone()).filter(|key| is(key)).collect();
         for key in keys {
             copies.pop(&key);
+        }
+    }
+}
+
+/// Applies all rows up to `version`, and those that came since.
+async fn load<C: SpaceCopy>(
+    db: Db,
+    key: C::Key,
+    loaded: Arc<Loaded<C>>,
+    version: i64,
+    mut since: OwnedMutexGuard<Since>,
+) -> Result<(), StoreUnavailable> {
+    loop {
+        let rows = C::page(&db, &key, *since).await?;
+        let last = (rows.len() as i64) < PAGE;
+        let to = rows.last().map(|row| row.since);
+        let into = loaded.clone();
+        // many rows take their time, which others on this thread must not wait for
+        let apply = tokio::task::spawn_blocking(move || {
+            let mut copy = into.copy.write();
+            for row in rows {
+                copy.apply(row);
+            }
+            if last {
+                copy.settle();
+            }
+            *into.bytes.lock() = copy.bytes();
+        });
+        apply.await.map_err(|_| StoreUnavailable("loading was cut off".to_owned()))?;
+        *since = to.unwrap_or(*since);
+        if last {
+            let mut seen = loaded.version.lock();
+            *seen = Some(seen.map_or(version, |seen| seen.max(version)));
+            return Ok(());
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The rows of the index: entries, their vectors, and a version for each space.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::ids::ClientId;
 use domain::ports::StoreUnavailable;
@@ -17,6 +18,8 @@ use crate::sql::value::{Dialect, SqlRow, Value};
 pub(super) const PAGE: i64 = 2_000;
 /// How often removed entries are forgotten for good, in versions of the space; then copies in memory begin anew.
 const FORGOTTEN_EVERY: i64 = 10_000;
+/// Rows written by one statement.
+const WRITTEN: usize = 100;
 const WRITE_LIMIT: std::time::Duration = std::time::Duration::from_secs(60);
 
 /// State of a space. Copies in memory of another epoch begin anew.
@@ -118,11 +121,10 @@ pub(super) async fn texts(
     if ids.is_empty() {
         return Ok(Vec::new());
     }
-    let places: Vec<String> = (3..ids.len() + 3).map(|n| format!("${n}")).collect();
     let sql = format!(
         "SELECT id, owner, body FROM index_entries WHERE client_id = $1 AND collection = $2 AND NOT removed \
          AND id IN ({})",
-        places.join(", ")
+        places(3, ids.len())
     );
     let values = named(space).into_iter().chain(ids.iter().map(|id| Value::Uuid(*id))).collect();
     let rows = db.rows(whose(space), sql, values).await?;
@@ -156,6 +158,39 @@ pub(super) async fn without_vector(
     rows.iter().map(read).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
 }
 
+/// Clients with a space of memories, by id.
+pub(super) async fn clients_with_memories(
+    db: &Db,
+    after: Option<ClientId>,
+    limit: usize,
+) -> Result<Vec<ClientId>, StoreUnavailable> {
+    const CLIENTS: &str = "SELECT client_id FROM index_spaces WHERE client_id > $1 AND collection = $2 \
+        ORDER BY client_id LIMIT $3 + 0";
+    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+    let after = Value::Uuid(after.map_or(Uuid::nil(), |client| client.0));
+    let values = vec![after, Value::Uuid(Uuid::nil()), Value::Int(limit)];
+    let rows = db.rows(Of::System, CLIENTS.to_owned(), values).await?;
+    let client = |row: &SqlRow| row.uuid(0).map(ClientId);
+    rows.iter().map(client).collect::<Result<_, _>>().map_err(|error| unavailable(&error))
+}
+
+/// Whether no vector of the space is of another model.
+pub(super) async fn has_only(
+    db: &Db,
+    space: Space,
+    model: &EmbeddingModel,
+) -> Result<bool, StoreUnavailable> {
+    // the ends of the primary key, not all vectors
+    const MODELS: &str = "SELECT \
+        (SELECT min(model) FROM index_vectors WHERE client_id = $1 AND collection = $2), \
+        (SELECT max(model) FROM index_vectors WHERE client_id = $1 AND collection = $2)";
+    let Some(row) = db.row(whose(space), MODELS, named(space)).await? else { return Ok(true) };
+    let ends = || Ok([row.text_option(0)?, row.text_option(1)?]);
+    let ends = ends().map_err(|error| unavailable(&error))?;
+    let model = model.to_string();
+    Ok(ends.into_iter().flatten().all(|other| other == model))
+}
+
 /// A transaction that changes a space.
 struct Change {
     tx: Tx,
@@ -168,6 +203,8 @@ struct Change {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Edit<'a> {
     Put(&'a EmbeddingModel, &'a [IndexEntry]),
+    /// Sets vectors of entries that are as they were.
+    Vectors(&'a EmbeddingModel, &'a [IndexEntry]),
     /// Replaces all entries of a group.
     Group(&'a EmbeddingModel, Uuid, &'a [IndexEntry]),
     Remove(&'a [Uuid]),
@@ -200,15 +237,14 @@ pub(super) async fn change(db: &Db, space: Space, edit: Edit<'_>) -> Result<(), 
 impl Change {
     async fn carry_out(&mut self, edit: Edit<'_>) -> Result<(), sqlx::Error> {
         match edit {
-            Edit::Put(model, entries) => {
-                for entry in entries {
-                    self.put(model, entry, entry.group).await?;
-                }
-            }
+            Edit::Put(model, entries) => self.put(model, entries, None).await?,
             Edit::Group(model, group, entries) => {
                 self.remove_group(group).await?;
+                self.put(model, entries, Some(group)).await?;
+            }
+            Edit::Vectors(model, entries) => {
                 for entry in entries {
-                    self.put(model, entry, group).await?;
+                    self.set_vector(model, entry).await?;
                 }
             }
             Edit::Remove(ids) => {
@@ -231,41 +267,99 @@ impl Change {
         self.tx.execute(made(sql), args).await.map(drop)
     }
 
+    /// Writes entries, in the group given or in their own; of two with one id the last counts.
     async fn put(
         &mut self,
         model: &EmbeddingModel,
-        entry: &IndexEntry,
-        group: Uuid,
+        entries: &[IndexEntry],
+        group: Option<Uuid>,
     ) -> Result<(), sqlx::Error> {
-        // vectors of another text mean something else
-        const FORGET: &str = "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id = $3 \
-            AND EXISTS (SELECT 1 FROM index_entries e WHERE e.client_id = $1 AND e.collection = $2 AND e.id = $3 \
-            AND e.body <> $4)";
-        const ENTRY: &str = "INSERT INTO index_entries (client_id, collection, id, owner, body, changed, removed) \
-            VALUES ($1, $2, $3, $4, $5, $6, false) ON CONFLICT (client_id, collection, id) DO UPDATE SET \
-            owner = excluded.owner, body = excluded.body, changed = excluded.changed, removed = false";
-        let text = &*kept(&entry.text);
-        let id = || Value::Uuid(entry.id);
-        self.run(FORGET, [id(), Value::text(text)]).await?;
-        let changed = Value::Int(self.head.version);
-        self.run(ENTRY, [id(), Value::Uuid(group), Value::text(text), changed]).await?;
-        match &entry.vector {
-            Some(vector) => self.vector(model, entry.id, vector).await,
-            None => Ok(()),
+        let mut last: BTreeMap<Uuid, &IndexEntry> = BTreeMap::new();
+        last.extend(entries.iter().map(|entry| (entry.id, entry)));
+        let entries: Vec<&IndexEntry> = last.into_values().collect();
+        for entries in entries.chunks(WRITTEN) {
+            self.forget_vectors_of_other_texts(entries).await?;
+            self.put_entries(entries, group).await?;
+            self.put_vectors(model, entries).await?;
         }
+        Ok(())
     }
 
-    async fn vector(
+    /// Vectors of another text mean something else.
+    async fn forget_vectors_of_other_texts(&mut self, entries: &[&IndexEntry]) -> Result<(), sqlx::Error> {
+        const BODIES: &str =
+            "SELECT id, body FROM index_entries WHERE client_id = $1 AND collection = $2 AND id IN (";
+        const FORGET: &str = "DELETE FROM index_vectors WHERE client_id = $1 AND collection = $2 AND id IN (";
+        let all = entries.iter().map(|entry| Value::Uuid(entry.id));
+        let values = named(self.space).into_iter().chain(all);
+        let args = crate::sql::db::args(self.dialect, values)?;
+        let rows = self.tx.query(made(format!("{BODIES}{})", places(3, entries.len()))), args).await?;
+        let mut before: HashMap<Uuid, String> = HashMap::new();
+        for row in &rows {
+            before.insert(row.uuid(0)?, row.text(1)?);
+        }
+        let other =
+            |entry: &&&IndexEntry| before.get(&entry.id).is_some_and(|before| *before != kept(&entry.text));
+        let others: Vec<_> = entries.iter().filter(other).map(|entry| Value::Uuid(entry.id)).collect();
+        if others.is_empty() {
+            return Ok(());
+        }
+        self.run(&format!("{FORGET}{})", places(3, others.len())), others).await
+    }
+
+    async fn put_entries(&mut self, entries: &[&IndexEntry], group: Option<Uuid>) -> Result<(), sqlx::Error> {
+        const INTO: &str =
+            "INSERT INTO index_entries (client_id, collection, changed, removed, id, owner, body) VALUES ";
+        const OR: &str = " ON CONFLICT (client_id, collection, id) DO UPDATE SET \
+            owner = excluded.owner, body = excluded.body, changed = excluded.changed, removed = false";
+        let rows: Vec<String> = (0..entries.len())
+            .map(|n| format!("($1, $2, $3, false, ${}, ${}, ${})", 4 + 3 * n, 5 + 3 * n, 6 + 3 * n))
+            .collect();
+        let texts: Vec<_> = entries.iter().map(|entry| kept(&entry.text)).collect();
+        let row = |(entry, text): (&&IndexEntry, _)| {
+            [Value::Uuid(entry.id), Value::Uuid(group.unwrap_or(entry.group)), text]
+        };
+        let changed = Value::Int(self.head.version);
+        let values = entries.iter().zip(texts.iter().map(|text| Value::text(text))).flat_map(row);
+        let values: Vec<_> = std::iter::once(changed).chain(values).collect();
+        self.run(&format!("{INTO}{}{OR}", rows.join(", ")), values).await
+    }
+
+    async fn put_vectors(
         &mut self,
         model: &EmbeddingModel,
-        id: Uuid,
-        vector: &Embedding,
+        entries: &[&IndexEntry],
     ) -> Result<(), sqlx::Error> {
-        const VECTOR: &str = "INSERT INTO index_vectors (client_id, collection, model, id, vector) \
-            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (client_id, collection, model, id) DO UPDATE SET \
-            vector = excluded.vector";
+        const INTO: &str = "INSERT INTO index_vectors (client_id, collection, model, id, vector) VALUES ";
+        const OR: &str =
+            " ON CONFLICT (client_id, collection, model, id) DO UPDATE SET vector = excluded.vector";
+        let with: Vec<_> =
+            entries.iter().filter_map(|entry| Some((entry.id, entry.vector.as_ref()?))).collect();
+        if with.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<String> =
+            (0..with.len()).map(|n| format!("($1, $2, $3, ${}, ${})", 4 + 2 * n, 5 + 2 * n)).collect();
+        let row = |(id, vector): (Uuid, &Embedding)| [Value::Uuid(id), Value::Blob(vector.to_bytes())];
         let model = Value::Text(model.to_string().into());
-        self.run(VECTOR, [model, Value::Uuid(id), Value::Blob(vector.to_bytes())]).await
+        let values: Vec<_> = std::iter::once(model).chain(with.into_iter().flat_map(row)).collect();
+        self.run(&format!("{INTO}{}{OR}", rows.join(", ")), values).await
+    }
+
+    /// Sets the vector of an entry that is there with this text.
+    async fn set_vector(&mut self, model: &EmbeddingModel, entry: &IndexEntry) -> Result<(), sqlx::Error> {
+        const VECTOR: &str = "INSERT INTO index_vectors (client_id, collection, model, id, vector) \
+            SELECT e.client_id, e.collection, $5, e.id, $6 FROM index_entries e WHERE e.client_id = $1 \
+            AND e.collection = $2 AND e.id = $3 AND NOT e.removed AND e.body = $4 \
+            ON CONFLICT (client_id, collection, model, id) DO UPDATE SET vector = excluded.vector";
+        const CHANGED: &str = "UPDATE index_entries SET changed = $5 WHERE client_id = $1 AND collection = $2 \
+            AND id = $3 AND NOT removed AND body = $4";
+        let Some(vector) = &entry.vector else { return Ok(()) };
+        let text = &*kept(&entry.text);
+        let of = || [Value::Uuid(entry.id), Value::text(text)];
+        let set = [Value::Text(model.to_string().into()), Value::Blob(vector.to_bytes())];
+        self.run(VECTOR, of().into_iter().chain(set)).await?;
+        self.run(CHANGED, of().into_iter().chain([Value::Int(self.head.version)])).await
     }
 
     async fn remove(&mut self, id: Uuid) -> Result<(), sqlx::Error> {
@@ -310,6 +404,11 @@ impl Change {
             "UPDATE index_spaces SET epoch = epoch + 1 WHERE client_id = $1 AND collection = $2";
         self.run(EPOCH, []).await
     }
+}
+
+/// Placeholders of `count` values from number `first` on.
+fn places(first: usize, count: usize) -> String {
+    (first..first + count).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
 }
 
 /// The text as far as it is kept. PostgreSQL takes no NUL.

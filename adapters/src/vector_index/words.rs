@@ -22,8 +22,8 @@ struct Text {
     group: Uuid,
     /// Number of words, repeated ones counted.
     length: u32,
-    /// Its words, each once.
-    words: Vec<u64>,
+    /// Number of different words.
+    words: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,8 @@ struct Posting {
 
 #[derive(Debug, Default)]
 pub(super) struct Words {
+    /// A text that was removed leaves its place empty, and its postings behind, until [`Words::settle`] tidies up.
     texts: Vec<Option<Text>>,
-    free: Vec<u32>,
     by_id: HashMap<Uuid, u32>,
     postings: HashMap<u64, Vec<Posting>>,
     /// Words of all texts together.
@@ -61,8 +61,8 @@ fn words_of(text: &str) -> impl Iterator<Item = u64> {
 }
 
 fn size(words: usize) -> usize {
-    // the text's entry and its words, each in two places
-    150 + words * 20
+    // the text's entry and a posting for each word
+    150 + words * 12
 }
 
 impl Words {
@@ -79,39 +79,56 @@ impl Words {
             *times.entry(word).or_default() += 1;
             length += 1;
         }
-        let place = self.free.pop().unwrap_or(self.texts.len() as u32);
-        let mut words = Vec::with_capacity(times.len());
+        let place = self.texts.len() as u32;
+        let words = times.len();
         for (word, times) in times {
             self.postings.entry(word).or_default().push(Posting { text: place, times });
-            words.push(word);
         }
         self.length += u64::from(length);
-        self.bytes += size(words.len());
+        self.bytes += size(words);
         self.by_id.insert(id, place);
-        let text = Some(Text { id, group, length, words });
-        match self.texts.get_mut(place as usize) {
-            Some(free) => *free = text,
-            None => self.texts.push(text),
+        self.texts.push(Some(Text { id, group, length, words }));
+    }
+
+    /// Removes a text; its postings are passed over from now on.
+    pub(super) fn remove(&mut self, id: Uuid) {
+        let Some(place) = self.by_id.remove(&id) else { return };
+        if let Some(text) = self.texts.get_mut(place as usize).and_then(Option::take) {
+            self.length -= u64::from(text.length);
         }
     }
 
-    /// Removes a text with all its words.
-    pub(super) fn remove(&mut self, id: Uuid) {
-        let Some(place) = self.by_id.remove(&id) else { return };
-        let Some(text) = self.texts.get_mut(place as usize).and_then(Option::take) else { return };
-        for word in &text.words {
-            if let Some(postings) = self.postings.get_mut(word) {
-                if let Some(at) = postings.iter().position(|posting| posting.text == place) {
-                    postings.swap_remove(at);
-                }
-                if postings.is_empty() {
-                    self.postings.remove(word);
-                }
-            }
+    /// Drops what removed texts have left behind, once it is a quarter of all.
+    pub(super) fn settle(&mut self) {
+        let dead = self.texts.len() - self.by_id.len();
+        if dead * 4 < self.texts.len() || dead == 0 {
+            return;
         }
-        self.length -= u64::from(text.length);
-        self.bytes -= size(text.words.len());
-        self.free.push(place);
+        let mut next = 0;
+        let moved: Vec<Option<u32>> = self
+            .texts
+            .iter()
+            .map(|text| {
+                text.as_ref().map(|_| {
+                    next += 1;
+                    next - 1
+                })
+            })
+            .collect();
+        self.texts.retain(Option::is_some);
+        let to = |place: u32| moved.get(place as usize).copied().flatten();
+        self.postings.retain(|_, postings| {
+            postings.retain_mut(|posting| match to(posting.text) {
+                Some(place) => {
+                    posting.text = place;
+                    true
+                }
+                None => false,
+            });
+            !postings.is_empty()
+        });
+        self.by_id.values_mut().for_each(|place| *place = to(*place).unwrap_or(*place));
+        self.bytes = self.texts.iter().flatten().map(|text| size(text.words)).sum();
     }
 
     /// The texts with the most telling of the query's words, best first; equal ones by id.
@@ -126,7 +143,9 @@ impl Words {
         }
         let mut scores: HashMap<u32, f32> = HashMap::new();
         for postings in wanted.iter().filter_map(|word| self.postings.get(word)) {
-            let having = postings.len() as f32;
+            let is_there =
+                |posting: &&Posting| matches!(self.texts.get(posting.text as usize), Some(Some(_)));
+            let having = postings.iter().filter(is_there).count() as f32;
             let rarity = (1.0 + (count - having + 0.5) / (having + 0.5)).ln();
             for posting in postings {
                 let Some(Some(text)) = self.texts.get(posting.text as usize) else { continue };

@@ -270,6 +270,41 @@ pub async fn models_are_beside_each_other(subject: &impl Subject) {
     assert_eq!(ids(&search(subject, &near(&new, &by_new, 1)).await), [id(4)]);
 }
 
+/// A vector that comes late is only taken by an entry that is as it was.
+pub async fn a_late_vector_brings_nothing_back(subject: &impl Subject) {
+    let (model, mut random) = (model(), Random(7));
+    let vector = random.vector(DIMENSIONS);
+    let index = subject.index();
+    let all: Vec<_> = (1..4).map(|n| entry(n, GROUP, "as it was", None)).collect();
+    index.put(MEMORIES, &model, &all).await.unwrap();
+    index.remove(MEMORIES, &[id(2)]).await.unwrap();
+    index.put(MEMORIES, &model, &[entry(3, GROUP, "another text", None)]).await.unwrap();
+    let late: Vec<_> = (1..5).map(|n| entry(n, GROUP, "as it was", Some(vector.clone()))).collect();
+    subject.other().set_vectors(MEMORIES, &model, &late).await.unwrap();
+    for index in [subject.index(), subject.other()] {
+        let hits = index.search(MEMORIES, &near(&model, &vector, 5)).await.unwrap();
+        assert_eq!(ids(&hits), [id(1)]);
+        let hits = index.search(MEMORIES, &saying("as it was", 5)).await.unwrap();
+        assert_eq!(ids(&hits), [id(1)]);
+    }
+    let left = index.without_vector(MEMORIES, &model, None, 5).await.unwrap();
+    assert_eq!(left.iter().map(|entry| entry.id).collect::<Vec<_>>(), [id(3)]);
+}
+
+/// Those who have memories are told page by page.
+pub async fn clients_with_memories_are_told(subject: &impl Subject) {
+    let index = subject.index();
+    let clients: Vec<_> = (1..4).map(|n| ClientId(Uuid::from_u128(n))).collect();
+    for client in &clients {
+        let space = Space::new(*client, Collection::Memories);
+        index.put(space, &model(), &[entry(1, GROUP, "text", None)]).await.unwrap();
+    }
+    let base = Space::new(ClientId(Uuid::from_u128(9)), Collection::KnowledgeBase(id(1)));
+    index.put(base, &model(), &[entry(1, GROUP, "text", None)]).await.unwrap();
+    assert_eq!(index.clients_with_memories(None, 2).await.unwrap(), clients[..2]);
+    assert_eq!(index.clients_with_memories(Some(clients[1]), 2).await.unwrap(), clients[2..]);
+}
+
 /// Texts are bounded; nothing in them is special to a store.
 pub async fn any_text_is_kept(subject: &impl Subject) {
     let long = "ä".repeat(MAX_ENTRY_BYTES);
@@ -335,6 +370,8 @@ macro_rules! vector_index_suite {
             what_is_removed_is_gone,
             spaces_are_apart,
             models_are_beside_each_other,
+            a_late_vector_brings_nothing_back,
+            clients_with_memories_are_told,
             any_text_is_kept,
             progress_is_kept,
             a_large_space_is_searched_well,

@@ -107,6 +107,9 @@ pub enum MemoryRefusal {
     Invalid(&'static str, &'static str),
     #[error("the memory is {0}: record a new one")]
     Over(&'static str),
+    /// The timer of its expiry fired before that time, by the clock of this node.
+    #[error("the memory does not expire yet")]
+    NotYet,
 }
 
 /// Whether a memory still holds.
@@ -174,6 +177,18 @@ impl Memory {
         self.recorded.as_ref().map(|recorded| recorded.customer)
     }
 
+    /// Where it comes from; `None` if it was never recorded.
+    #[must_use]
+    pub fn source(&self) -> Option<MemorySource> {
+        self.recorded.as_ref().map(|recorded| recorded.source)
+    }
+
+    /// The memory that it contradicts.
+    #[must_use]
+    pub fn supersedes(&self) -> Option<MemoryId> {
+        self.recorded.as_ref().and_then(|recorded| recorded.supersedes)
+    }
+
     fn live(&self) -> Result<(&MemoryTerms, CustomerId), MemoryRefusal> {
         let terms = self.terms().zip(self.customer()).ok_or(MemoryRefusal::Unknown)?;
         match self.over {
@@ -235,6 +250,10 @@ impl Aggregate for Memory {
             }
             MemoryCommand::Confirm { source, evidence, now } => {
                 let (terms, _) = self.live()?;
+                // the same messages say nothing new, whoever reads them again
+                if !evidence.is_empty() && evidence.iter().all(|one| self.evidence.contains(one)) {
+                    return Ok(vec![]);
+                }
                 let room = MAX_EVIDENCE.saturating_sub(self.evidence.len());
                 let new = evidence.iter().filter(|one| !self.evidence.contains(one));
                 let evidence: Vec<MessageId> = new.take(room).copied().collect();
@@ -284,9 +303,12 @@ impl Aggregate for Memory {
                 Ok(vec![MemoryForgotten { at: *now }.into()])
             }
             MemoryCommand::Expire { now } => {
-                // it may have been given more time since the timer was set
-                let due = self.active().and_then(|terms| terms.expires_at).filter(|at| at <= now);
-                Ok(due.map(|_| MemoryExpired { at: *now }.into()).into_iter().collect())
+                match self.active().and_then(|terms| terms.expires_at) {
+                    Some(due) if due <= *now => Ok(vec![MemoryExpired { at: *now }.into()]),
+                    // it was given more time since the timer was set, or that was set by another node's clock
+                    Some(_) => Err(MemoryRefusal::NotYet),
+                    None => Ok(vec![]),
+                }
             }
         }
     }

@@ -79,6 +79,8 @@ fn what_is_learned_again_is_surer_and_has_more_evidence() {
     let confirmed =
         MemoryConfirmed { source: SOURCE, evidence: vec![message(11)], confidence_permille: 800, at: at(2) };
     there.clone().when(again(vec![message(10), message(11)])).then([confirmed.into()]);
+    // whoever looks at the same messages again learns nothing
+    there.clone().when(again(vec![message(10)])).then_nothing();
     let many: Vec<MessageId> = (100..200).map(message).collect();
     let full = there.after([again(many)]);
     assert_eq!(full.state().evidence().len(), MAX_EVIDENCE);
@@ -117,10 +119,14 @@ fn what_is_contradicted_holds_no_more_but_can_be_forgotten() {
 #[test]
 fn a_memory_expires_at_its_time_and_not_before() {
     let there = scenario::<Memory>().after([record("has a voucher", Some(at(60)))]);
-    there.clone().when(MemoryCommand::Expire { now: at(59) }).then_nothing();
+    // fired by a clock that is ahead: again later
+    there.clone().when(MemoryCommand::Expire { now: at(59) }).then_refused(MemoryRefusal::NotYet);
     let longer = MemoryPatch { expires_at: Some(Some(at(120))), ..MemoryPatch::default() };
     let longer = there.clone().after([MemoryCommand::Change { patch: longer, now: at(2) }]);
-    longer.when(MemoryCommand::Expire { now: at(60) }).then_nothing();
+    longer.when(MemoryCommand::Expire { now: at(60) }).then_refused(MemoryRefusal::NotYet);
+    let lasting = MemoryPatch { expires_at: Some(None), ..MemoryPatch::default() };
+    let lasting = there.clone().after([MemoryCommand::Change { patch: lasting, now: at(2) }]);
+    lasting.when(MemoryCommand::Expire { now: at(60) }).then_nothing();
     let expired = there.when(MemoryCommand::Expire { now: at(60) });
     expired
         .then([MemoryExpired { at: at(60) }.into()])

@@ -140,6 +140,15 @@ pub trait VectorIndex: fmt::Debug + Send + Sync {
         entries: &[IndexEntry],
     ) -> Result<(), StoreUnavailable>;
 
+    /// Gives entries their vectors of `model`. An entry that is gone by now, or has another text, gets none: what was
+    /// removed while its vector was made stays removed.
+    async fn set_vectors(
+        &self,
+        space: Space,
+        model: &EmbeddingModel,
+        entries: &[IndexEntry],
+    ) -> Result<(), StoreUnavailable>;
+
     /// Removes entries with their vectors of every model; unknown ids are left out.
     async fn remove(&self, space: Space, ids: &[Uuid]) -> Result<(), StoreUnavailable>;
 
@@ -155,6 +164,13 @@ pub trait VectorIndex: fmt::Debug + Send + Sync {
         after: Option<Uuid>,
         limit: usize,
     ) -> Result<Vec<IndexEntry>, StoreUnavailable>;
+
+    /// Up to `limit` clients who have or had memories, by id from beyond `after`.
+    async fn clients_with_memories(
+        &self,
+        after: Option<ClientId>,
+        limit: usize,
+    ) -> Result<Vec<ClientId>, StoreUnavailable>;
 
     /// Removes the vectors of all models but `model`, once nobody searches with them any more.
     async fn keep_only(&self, space: Space, model: &EmbeddingModel) -> Result<(), StoreUnavailable>;

@@ -38,6 +38,7 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
     sent("agent.deployed", "A version of an agent went live."),
     sent("agent.updated", "An agent was changed."),
     sent("function.executed", "An agent used a tool, whatever came of it."),
+    sent("customer.memory_added", "Something is remembered of a customer that was not known."),
     sent("kb.document_ready", "The passages of a document are found."),
     sent("kb.document_failed", "The content of a document cannot be read or embedded."),
     sent(
@@ -58,7 +59,7 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
 
 /// Families of public events, including those that get events only in later versions.
 const FAMILIES: &[&str] =
-    &["call", "ivr", "conversation", "agent", "function", "kb", "error", "credits", "campaign"];
+    &["call", "ivr", "conversation", "agent", "function", "customer", "kb", "error", "credits", "campaign"];
 
 /// The event a test delivers. No endpoint asks for it.
 pub const TEST_TYPE: &str = "webhook.test";

@@ -30,10 +30,12 @@ pub enum TimelineKind {
     Call,
     /// A conversation that is not on a call.
     Conversation,
+    /// A memory, whether it still holds or not; forgotten ones are left out.
+    Memory,
 }
 
 impl TimelineKind {
-    pub const ALL: [TimelineKind; 2] = [Self::Call, Self::Conversation];
+    pub const ALL: [TimelineKind; 3] = [Self::Call, Self::Conversation, Self::Memory];
 
     /// Name in the API and in queries.
     #[must_use]
@@ -41,6 +43,7 @@ impl TimelineKind {
         match self {
             Self::Call => "call",
             Self::Conversation => "conversation",
+            Self::Memory => "memory",
         }
     }
 
@@ -56,7 +59,7 @@ impl TimelineKind {
 pub struct TimelineEntry {
     pub kind: TimelineKind,
     pub id: Uuid,
-    /// When the call or conversation began.
+    /// When the call or conversation began, or the memory was recorded.
     pub at: Time,
     /// The resource as its own endpoint shows it, as JSON.
     pub json: String,

@@ -1,11 +1,12 @@
-//! Examples of public events about documents of knowledge bases.
+//! Examples of public events about documents of knowledge bases and about memories.
 
 use domain::call::StoredFile;
-use domain::ids::{KnowledgeBaseId, UploadId};
+use domain::ids::{CallId, CustomerId, KnowledgeBaseId, MessageId, UploadId};
 use domain::knowledge::{
     DocumentEvent, DocumentFailed, DocumentFault, DocumentIngested, DocumentParsed, DocumentReady,
     DocumentSource,
 };
+use domain::memory::{MemoryEvent, MemoryKind, MemoryRecorded, MemorySource};
 use domain::origin::Origin;
 use domain::ports::embeddings::{EmbeddingModel, EmbeddingProvider};
 use uuid::Uuid;
@@ -39,4 +40,20 @@ pub(super) fn document(name: &str) -> Vec<DocumentEvent> {
     let model = EmbeddingModel::new(EmbeddingProvider::Google, "gemini-embedding-001", 768);
     let ready = DocumentReady { base, revision: 1, chunks: 14, model, at: at(3) };
     vec![ingested.into(), parsed.into(), ready.into()]
+}
+
+/// What a call showed of a customer.
+pub(super) fn memory() -> MemoryEvent {
+    MemoryRecorded {
+        customer: CustomerId(Uuid::from_u128(BASE + 62)),
+        content: "Prefers calls in the morning.".to_owned().into(),
+        kind: MemoryKind::Preference,
+        source: MemorySource::Call { id: CallId(Uuid::from_u128(BASE + 3)) },
+        evidence: vec![MessageId(Uuid::from_u128(BASE + 63))],
+        confidence_permille: 800,
+        expires_at: None,
+        supersedes: None,
+        at: at(40),
+    }
+    .into()
 }

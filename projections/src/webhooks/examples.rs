@@ -10,7 +10,7 @@ use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingFormat}
 use domain::call::{Answered, CallEvent, Ended, Received, RecordingAvailable, Ringing};
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, MenuId,
+    AgentId, CallId, ClientId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, MemoryId, MenuId,
     TransactionId, event_type_id,
 };
 use domain::ivr::session::{
@@ -29,6 +29,7 @@ use crate::calls::Calls;
 use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
 use crate::knowledge::KnowledgeDocuments;
+use crate::memories::Memories;
 use crate::view::replay;
 
 pub(super) const BASE: u128 = 0x0190_0000_0000_7000_8000_0000_0000_0000;
@@ -39,6 +40,7 @@ const SESSION: IvrSessionId = IvrSessionId(Uuid::from_u128(BASE + 4));
 const MENU: MenuId = MenuId(Uuid::from_u128(BASE + 5));
 const AGENT: AgentId = AgentId(Uuid::from_u128(BASE + 6));
 const DOCUMENT: DocumentId = DocumentId(Uuid::from_u128(BASE + 8));
+const MEMORY: MemoryId = MemoryId(Uuid::from_u128(BASE + 9));
 const TALK: ConversationId = ConversationId(Uuid::from_u128(BASE + 7));
 
 /// The example body of a public event type.
@@ -52,6 +54,9 @@ pub fn example(name: &str) -> Value {
             name,
             &recorded(&DOCUMENT.stream(), &example_documents::document(name)),
         ),
+        Some(("customer", _)) => {
+            told::<Memories>(name, &recorded(&MEMORY.stream(), &[example_documents::memory()]))
+        }
         Some(("credits", _)) => {
             let facts = recorded(&CreditAccountId::of(CLIENT).stream(), &[credits(name)]);
             let envelope = EventEnvelope { event: EVENT, client: CLIENT, at: at(40) };

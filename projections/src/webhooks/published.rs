@@ -5,7 +5,7 @@ use domain::call::CallEvent;
 use domain::call::terms::Status;
 use domain::conversation::ConversationEvent;
 use domain::envelope::Recorded;
-use domain::ids::{AgentId, CallId, ConversationId, DocumentId, EndpointId};
+use domain::ids::{AgentId, CallId, ConversationId, DocumentId, EndpointId, MemoryId};
 use domain::ivr::session::{IvrSession, SessionEvent};
 use domain::webhook::endpoint::EndpointEvent;
 use domain::wire::{DecodeError, DomainEvent as _};
@@ -20,6 +20,7 @@ use crate::calls::{CallRow, Calls};
 use crate::conversations::{ConversationRow, Conversations};
 use crate::ivr_sessions::{IvrSessions, SessionRow};
 use crate::knowledge::{KnowledgeDocumentRow, KnowledgeDocuments};
+use crate::memories::{Memories, MemoryRow};
 use crate::view::{Shown, View};
 
 /// Public name of failures.
@@ -264,6 +265,27 @@ impl Published for KnowledgeDocuments {
     }
 
     fn agent(_: &KnowledgeDocumentRow) -> Option<AgentId> {
+        None
+    }
+}
+
+impl Published for Memories {
+    const CATEGORY: &'static str = MemoryId::CATEGORY;
+    const REMEMBERED: usize = 1_000;
+
+    fn is_published(event_type: &str) -> bool {
+        event_type == "memory.recorded"
+    }
+
+    fn name(fact: &Recorded, _: &MemoryRow) -> Option<&'static str> {
+        Self::is_published(&fact.event_type).then_some("customer.memory_added")
+    }
+
+    fn subject(row: &MemoryRow) -> String {
+        row.view.id.to_string()
+    }
+
+    fn agent(_: &MemoryRow) -> Option<AgentId> {
         None
     }
 }

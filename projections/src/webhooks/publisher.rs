@@ -18,6 +18,7 @@ use crate::calls::Calls;
 use crate::conversations::Conversations;
 use crate::ivr_sessions::IvrSessions;
 use crate::knowledge::KnowledgeDocuments;
+use crate::memories::Memories;
 
 /// Derives public events from recorded events.
 #[derive(Debug)]
@@ -29,6 +30,7 @@ pub struct Publisher {
     agents: Memory<Agents>,
     endpoints: Memory<Endpoints>,
     documents: Memory<KnowledgeDocuments>,
+    memories: Memory<Memories>,
 }
 
 impl Publisher {
@@ -36,8 +38,8 @@ impl Publisher {
     pub fn new(log: Arc<dyn EventStore>) -> Self {
         let (calls, sessions) = (Memory::default(), Memory::default());
         let (conversations, agents) = (Memory::default(), Memory::default());
-        let (endpoints, documents) = (Memory::default(), Memory::default());
-        Self { log, calls, sessions, conversations, agents, endpoints, documents }
+        let (endpoints, documents, memories) = (Memory::default(), Memory::default(), Memory::default());
+        Self { log, calls, sessions, conversations, agents, endpoints, documents, memories }
     }
 
     async fn of_one(&self, fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
@@ -48,12 +50,14 @@ impl Publisher {
             Agents::CATEGORY => self.agents.take(&*self.log, fact).await,
             Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
             KnowledgeDocuments::CATEGORY => self.documents.take(&*self.log, fact).await,
+            Memories::CATEGORY => self.memories.take(&*self.log, fact).await,
             CreditAccountId::CATEGORY | CheckoutId::CATEGORY => credits::published(fact),
             PrivacyJobId::CATEGORY => {
                 // the resources must be read again, because parts of them may have been erased
                 self.calls.forget();
                 self.sessions.forget();
                 self.conversations.forget();
+                self.memories.forget();
                 Ok(None)
             }
             _ => Ok(None),
@@ -80,6 +84,7 @@ const PERSONAL: &[&str] = &[
     "delivery.attempted",
     "kb_document.ingested",
     "kb_document.parsed",
+    "memory.recorded",
 ];
 
 #[async_trait]

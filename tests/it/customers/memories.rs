@@ -142,6 +142,29 @@ async fn what_is_out_of_bounds_or_somebody_elses_is_refused() -> Result<()> {
     }
     let other = world.api.post("/api/v1/auth/clients", json!({"name": "Another"})).await?.data()?;
     let other = world.api.with_key(other["plain_key"].as_str());
+    // a memory says where it comes from, which is one's own call or conversation
+    let agent = json!({"name": "A", "provider": "scripted"});
+    let agent = world.api.post("/api/v1/agents", agent).await?.data()?;
+    let conversation = talk(&world.api, &agent, &ros, &["Hello."]).await?;
+    let id = conversation.rsplit('/').next().context("an id")?;
+    let from =
+        json!({"content": "Says hello.", "kind": "note", "source": {"type": "conversation", "id": id}});
+    let from = remember(&world.api, &ros, from).await?;
+    assert_eq!(from["source"], json!({"type": "conversation", "id": id}));
+    for source in [
+        json!({"type": "conversation", "id": "conv_01jd0xq8v4e5vsknk084sn02q7"}),
+        json!({"type": "call", "id": id}),
+        json!({"type": "call"}),
+        json!({"type": "hearsay"}),
+    ] {
+        let bad = json!({"content": "x", "kind": "note", "source": source});
+        assert_eq!(world.api.post(&list, bad).await?.status, 422);
+    }
+    let line = world.api.list_all(&format!("{}/timeline", path_of(&ros))).await?;
+    let kinds: Vec<_> = line.iter().map(|entry| text(entry, "type")).collect();
+    assert_eq!(kinds.iter().filter(|kind| **kind == "memory").count() + 1, kinds.len(), "{kinds:?}");
+    assert_eq!((text(&line[0], "type"), text(&line[0], "id")), ("memory", text(&from, "id")));
+    let theirs = json!({"content": "x", "kind": "note", "source": {"type": "conversation", "id": id}});
     for theirs in [
         path(&memory),
         format!("{}/events", path(&memory)),
@@ -151,6 +174,9 @@ async fn what_is_out_of_bounds_or_somebody_elses_is_refused() -> Result<()> {
         assert_eq!(other.get(&theirs).await?.status, 404, "{theirs}");
     }
     assert_eq!(other.post(&list, json!({"content": "x", "kind": "note"})).await?.status, 404);
+    let own = other.post("/api/v1/customers", json!({"name": "Own"})).await?.data()?;
+    let elsewhere = other.post(&format!("{}/memories", path_of(&own)), theirs).await?;
+    assert_eq!(elsewhere.status, 422, "a conversation of somebody else's");
     assert_eq!(other.patch(&path(&memory), None, json!({"kind": "fact"})).await?.status, 404);
     assert_eq!(other.send("DELETE", &path(&memory), &[], None).await?.status, 404);
     world.close().await?;
@@ -285,6 +311,62 @@ async fn a_model_says_what_is_worth_knowing_and_the_next_conversation_is_told() 
     })
     .await?;
     server.terminate()?;
+    Ok(())
+}
+
+/// What an agent that only repeats its prompt was told in its last conversation.
+fn told(model: &LlmServer, before: usize) -> String {
+    let asked = model.asked();
+    asked[before..].iter().map(|asked| asked.body["messages"][0]["content"].to_string()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_agent_is_not_told_what_expired_was_forgotten_or_erased() -> Result<()> {
+    let model = LlmServer::start(Family::OpenAi).await?;
+    model.answer_by(|_| Scene::says(&["[]"]));
+    let world = World::with(|plan| {
+        plan.options = std::mem::replace(&mut plan.options, ServerOptions::bare())
+            .set("CONVERSATIONS_MODEL_SENTIMENT", "false")
+            .set("OPENAI_API_BASE", &model.base)
+            .set("OPENAI_API_KEY", "sk-test");
+    })
+    .await?;
+    let api = &world.api;
+    let ada = create(api, json!({"name": "Ada", "phones": ["+12025550188"]})).await?;
+    let agent = json!({"name": "A", "system_prompt": "Be kind.", "provider": "openai", "model": "model-1",
+        "memory": {"enabled": true, "limit": 20}});
+    let agent = api.post("/api/v1/agents", agent).await?.data()?;
+    let soon = rfc3339(unix_now() + 2);
+    let voucher = json!({"content": "Has a tea voucher.", "kind": "fact", "expires_at": soon});
+    let voucher = remember(api, &ada, voucher).await?;
+    let pot = remember(api, &ada, json!({"content": "Has a tea pot.", "kind": "fact"})).await?;
+    remember(api, &ada, json!({"content": "Likes green tea.", "kind": "preference"})).await?;
+    until("the voucher to expire", SOON, async || {
+        Ok((text(&api.get(&path(&voucher)).await?.data()?, "status") == "expired").then_some(()))
+    })
+    .await?;
+    assert_eq!(api.send("DELETE", &path(&pot), &[], None).await?.status, 204);
+    let said = async || -> Result<String> {
+        let before = model.count();
+        talk(api, &agent, &ada, &["Tell me of my tea voucher and the tea pot."]).await?;
+        Ok(told(&model, before))
+    };
+    // a prompt waits no longer than its deadline for memories: on a busy machine a turn may go without
+    let first = until("an agent that is told", SOON, async || {
+        Ok(Some(said().await?).filter(|told| told.contains("Likes green tea.")))
+    });
+    let first = first.await?;
+    assert!(!first.contains("voucher.") && !first.contains("pot."), "{first}");
+    // an erasure by a number reaches what is remembered of the customer who has it
+    let job = ask(api, "erase", json!({"phone": "+12025550188"})).await?;
+    let receipt = done(api, &job).await?;
+    assert_eq!(receipt["streams"]["memory"], 3, "{receipt}");
+    assert_eq!(contents(&memories(api, &ada, "status=active").await?), ["[erased]"]);
+    assert_eq!(context(api, &ada, "tea").await?["relevant_memories"], json!([]));
+    assert_eq!(context(api, &ada, "").await?["relevant_memories"], json!([]));
+    let second = said().await?;
+    assert!(!second.contains("What is known of the person"), "{second}");
+    world.close().await?;
     Ok(())
 }
 

@@ -18,6 +18,7 @@ const SCREENS = { call: 'calls', conversation: 'conversations' };
 const What = ({ entry: { type, data } }) => {
   if (type === 'call') return html`<${Parties} call=${data} />`;
   if (type === 'conversation') return `${count(data.message_count)} messages`;
+  if (type === 'memory') return data.content;
   return words(type);
 };
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::memory::CustomerLookup;
+use actors::memory::{CustomerLookup, Person};
 use async_trait::async_trait;
 use domain::call::terms::Direction;
 use domain::ids::{CallId, ClientId, ConversationId, CustomerId};
@@ -44,19 +44,33 @@ fn read<T: for<'de> Deserialize<'de>>(json: &str) -> Result<T, StoreUnavailable>
 }
 
 impl ViewedCustomers {
-    /// The one customer who is found by this number or name of the client's own; `None` if there are several, or none.
-    async fn only(&self, client: ClientId, text: &str) -> Result<Option<CustomerId>, StoreUnavailable> {
-        let number = Party::new(text).number().map(|number| CustomerKey::Phone(number.as_str().to_owned()));
-        for key in number.into_iter().chain([CustomerKey::ExternalId(text.to_owned())]) {
-            if let [customer] = self.views.customers_with(client, &key, 2).await?[..] {
-                return Ok(Some(customer));
+    /// The one customer with this key; `None` if there are several, or none.
+    async fn only(
+        &self,
+        client: ClientId,
+        key: &CustomerKey,
+    ) -> Result<Option<CustomerId>, StoreUnavailable> {
+        match self.views.customers_with(client, key, 2).await?[..] {
+            [customer] => Ok(Some(customer)),
+            _ => Ok(None),
+        }
+    }
+
+    /// The one customer whom the client's own name of a person stands for. A name that is a number means the one with
+    /// that number, and nobody else where several have it.
+    async fn named(&self, client: ClientId, name: &str) -> Result<Option<CustomerId>, StoreUnavailable> {
+        if let Some(number) = Party::new(name).number() {
+            let key = CustomerKey::Phone(number.as_str().to_owned());
+            if !self.views.customers_with(client, &key, 1).await?.is_empty() {
+                return self.only(client, &key).await;
             }
         }
-        Ok(None)
+        self.only(client, &CustomerKey::ExternalId(name.to_owned())).await
     }
 
     async fn of_call(&self, client: ClientId, id: CallId) -> Result<Option<CustomerId>, StoreUnavailable> {
-        let Some(stored) = self.views.one::<Calls>(client, id).await? else { return Ok(None) };
+        let stored = self.views.one::<Calls>(client, id).await?;
+        let stored = stored.ok_or_else(|| StoreUnavailable("the call is not in its view yet".to_owned()))?;
         let call: Call = read(&stored.json)?;
         if let Some(customer) = call.customer_id {
             return Ok(customer.parse().ok());
@@ -66,7 +80,7 @@ impl ViewedCustomers {
             Direction::Outbound => call.to,
         };
         match person.as_deref().and_then(|person| Party::new(person).number()) {
-            Some(number) => self.only(client, number.as_str()).await,
+            Some(number) => self.only(client, &CustomerKey::Phone(number.as_str().to_owned())).await,
             None => Ok(None),
         }
     }
@@ -92,22 +106,31 @@ impl CustomerLookup for ViewedCustomers {
         &self,
         client: ClientId,
         conversation: ConversationId,
-    ) -> Result<Vec<CustomerId>, StoreUnavailable> {
+    ) -> Result<Option<Person>, StoreUnavailable> {
         let stored = self.views.one::<Conversations>(client, conversation).await?;
-        let Some(stored) = stored else { return Ok(Vec::new()) };
-        let talk: Talk = read(&stored.json)?;
+        let missing = || StoreUnavailable("the conversation is not in its view yet".to_owned());
+        let talk: Talk = read(&stored.ok_or_else(missing)?.json)?;
         let customer = match (talk.customer_id, talk.call_id, talk.user_id) {
             (Some(customer), _, _) => customer.parse().ok(),
             (None, Some(call), _) => match call.parse() {
                 Ok(call) => self.of_call(client, call).await?,
                 Err(_) => None,
             },
-            (None, None, Some(user)) => self.only(client, &user).await?,
+            (None, None, Some(user)) => self.named(client, &user).await?,
             (None, None, None) => None,
         };
-        match customer {
-            Some(customer) => self.all_of(client, customer).await,
-            None => Ok(Vec::new()),
-        }
+        let Some(customer) = customer else { return Ok(None) };
+        let all = self.all_of(client, customer).await?;
+        Ok((!all.is_empty()).then_some(Person { customer, all }))
+    }
+
+    async fn with_merged(
+        &self,
+        client: ClientId,
+        customer: CustomerId,
+    ) -> Result<Vec<CustomerId>, StoreUnavailable> {
+        let all = self.all_of(client, customer).await?;
+        // one that is not in the view yet stands for itself
+        Ok(if all.is_empty() { vec![customer] } else { all })
     }
 }

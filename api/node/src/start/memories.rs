@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actors::memory::MemoryService;
+use actors::memory::{MemoryService, RememberPlaces};
 use adapters::embeddings::{EmbeddingOptions, EmbeddingService, HASHED_MODEL};
 use adapters::vector_index::SqlVectorIndex;
 use anyhow::Context as _;
@@ -41,6 +41,7 @@ pub(super) fn start(
         index: Arc::new(SqlVectorIndex::new(&stores.views, settings.index_mib.get().saturating_mul(MIB))),
         embeddings: Arc::new(embeddings.context("cannot set up TLS")?),
         customers: Arc::new(ViewedCustomers { views: stores.views.clone() }),
+        places: RememberPlaces::default(),
     };
     let follower = actors::memory::run(memories.clone(), stores.work.clone(), stop.clone());
     tasks.push(tokio::spawn(follower));

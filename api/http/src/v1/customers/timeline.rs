@@ -1,7 +1,7 @@
 //! Endpoint that shows everything that is linked to a customer.
 
 use actix_web::{get, web};
-use domain::ids::{CallId, ConversationId, CustomerId};
+use domain::ids::{CallId, ConversationId, CustomerId, MemoryId};
 use projections::customers::TimelineKind;
 use projections::edge::format_time;
 use serde::Serialize;
@@ -20,24 +20,24 @@ use crate::{Answer, Cursor, Listed, PathId, Query};
 #[derive(Serialize, ToSchema)]
 #[schema(as = TimelineEntry)]
 pub(crate) struct Entry {
-    /// Kind of the entry: `call`, or `conversation` for one that is not on a call. More kinds may come.
+    /// Kind of the entry: `call`, `conversation` for one that is not on a call, or `memory`. More kinds may come.
     #[serde(rename = "type")]
     #[schema(example = "call")]
     kind: &'static str,
-    /// Id of what the entry is about: `call_…` or `conv_…`.
+    /// Id of what the entry is about: `call_…`, `conv_…` or `mem_…`.
     #[schema(example = "call_01jd0xq8v4e5vsknk084sn02q7")]
     id: String,
-    /// When the call or conversation began.
+    /// When the call or conversation began, or the memory was recorded.
     #[schema(format = DateTime)]
     at: String,
-    /// The call or conversation, as its own endpoint shows it.
+    /// The call, conversation or memory, as its own endpoint shows it.
     #[schema(value_type = Object)]
     data: Box<RawValue>,
 }
 
 /// List what is linked to a customer.
 ///
-/// Calls and conversations that name the customer or one merged into them, calls with one of the customer's numbers, and
+/// Memories, calls and conversations that name the customer or one merged into them, calls with one of the customer's numbers, and
 /// conversations whose `user_id` is such a number or the external id; also those from before the customer was created.
 /// Newest first unless `order` says otherwise. Calls need the scope `calls:read`, conversations `conversations:read`. A
 /// number that several customers have links nothing: `meta.shared_phones`
@@ -70,6 +70,7 @@ pub(crate) async fn list_customer_timeline(
     let kinds = [
         (TimelineKind::Call, may(Scope::CallsRead)),
         (TimelineKind::Conversation, may(Scope::ConversationsRead)),
+        (TimelineKind::Memory, true),
     ];
     let kinds: Vec<_> = kinds.into_iter().filter(|(_, may)| *may).map(|(kind, _)| kind).collect();
     let page = backend.views.timeline(caller.client, &customer.links(), &kinds, &request).await;
@@ -78,6 +79,7 @@ pub(crate) async fn list_customer_timeline(
         let id = match entry.kind {
             TimelineKind::Call => CallId(entry.id).to_string(),
             TimelineKind::Conversation => ConversationId(entry.id).to_string(),
+            TimelineKind::Memory => MemoryId(entry.id).to_string(),
         };
         let data = RawValue::from_string(entry.json).map_err(ApiError::internal)?;
         Ok(Entry { kind: entry.kind.as_str(), id, at: format_time(entry.at), data })

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use actix_web::{get, web};
 use actors::memory::Recall;
 use domain::ids::{ClientId, CustomerId};
+use domain::privacy::ERASED;
 use projections::customers::{CustomerView, TimelineKind};
 use projections::memories::{Memories, MemoryFilter, MemorySourceView, MemoryView};
 use projections::page::PageRequest;
@@ -71,7 +72,7 @@ pub(crate) struct RelevantMemory {
 impl RelevantMemory {
     fn of(json: &str, similarity: Option<f32>) -> Option<Self> {
         let view: MemoryView = serde_json::from_str(json).ok()?;
-        let (id, content) = (view.id.to_string(), view.content?);
+        let (id, content) = (view.id.to_string(), view.content.filter(|content| content != ERASED)?);
         let at = projections::edge::format_time(view.updated_at);
         (view.status == "active").then_some(Self {
             id,

@@ -1,9 +1,11 @@
 //! Endpoint that records a memory.
 
 use actix_web::{post, web};
-use domain::ids::{CustomerId, MemoryId};
+use domain::ids::{CallId, ClientId, ConversationId, CustomerId, MemoryId};
 use domain::memory::{MemorySource, MemoryTerms, NewMemory};
 use domain::ports::ids::Ids as _;
+use projections::calls::Calls;
+use projections::conversations::Conversations;
 use projections::memories::MemoryView;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -32,12 +34,52 @@ pub(crate) struct NewMemoryBody {
     content: String,
     /// What it is about.
     kind: KindBody,
+    /// Where you have it from; `{"type": "api"}`, if left out.
+    source: Option<SourceBody>,
     /// How sure it is, 0 to 1; 1, if left out.
     #[schema(minimum = 0, maximum = 1)]
     confidence: Option<f64>,
     /// When it expires (RFC 3339); never, if left out.
     #[schema(format = DateTime)]
     expires_at: Option<String>,
+}
+
+/// Where a memory comes from. A call or conversation is one of your own.
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewMemorySource)]
+#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum SourceBody {
+    Api,
+    Call {
+        /// Id of the call: `call_…`.
+        id: String,
+    },
+    Conversation {
+        /// Id of the conversation: `conv_…`.
+        id: String,
+    },
+}
+
+async fn source(
+    backend: &Backend,
+    client: ClientId,
+    body: Option<SourceBody>,
+) -> Result<MemorySource, ApiError> {
+    let unknown = |noun: &str| ApiError::invalid("source.id", "invalid", format!("no such {noun}"));
+    match body {
+        None | Some(SourceBody::Api) => Ok(MemorySource::Api),
+        Some(SourceBody::Call { id }) => {
+            let id: CallId = id.parse().map_err(|_| unknown("call"))?;
+            let found = backend.views.one::<Calls>(client, id).await.map_err(ApiError::unavailable)?;
+            found.map(|_| MemorySource::Call { id }).ok_or_else(|| unknown("call"))
+        }
+        Some(SourceBody::Conversation { id }) => {
+            let id: ConversationId = id.parse().map_err(|_| unknown("conversation"))?;
+            let found =
+                backend.views.one::<Conversations>(client, id).await.map_err(ApiError::unavailable)?;
+            found.map(|_| MemorySource::Conversation { id }).ok_or_else(|| unknown("conversation"))
+        }
+    }
 }
 
 /// Remember something of a customer.
@@ -63,11 +105,12 @@ pub(crate) async fn create_memory(
     let confidence_permille = confidence(new.confidence.unwrap_or(SURE), &mut fields);
     let expires_at = new.expires_at.as_deref().and_then(|text| time(text, &mut fields));
     fields.finish()?;
+    let source = source(&backend, caller.client, new.source).await?;
     let customer = stands_for(&backend, caller.client, customer).await?.id;
     let content = new.content.trim().to_owned().into();
     let terms = MemoryTerms { content, kind: new.kind.into(), confidence_permille, expires_at };
     let now = backend.runtime.clock.now();
-    let (source, evidence, supersedes) = (MemorySource::Api, Vec::new(), None);
+    let (evidence, supersedes) = (Vec::new(), None);
     let new = NewMemory { customer, terms, source, evidence, supersedes, now };
     let id = MemoryId(ids.next());
     let learned =

@@ -40,7 +40,9 @@ impl AsProblem for MemoryRefusal {
         match self {
             MemoryRefusal::Unknown => ApiError::not_found(Self::KIND),
             MemoryRefusal::Invalid(field, detail) => ApiError::invalid(*field, "invalid", *detail),
-            MemoryRefusal::Exists | MemoryRefusal::Over(_) => ApiError::conflict(self.to_string()),
+            MemoryRefusal::Exists | MemoryRefusal::Over(_) | MemoryRefusal::NotYet => {
+                ApiError::conflict(self.to_string())
+            }
         }
     }
 }

@@ -15,6 +15,8 @@ use crate::problem::ApiError;
 
 /// How many merges are followed from a customer to the one it has become.
 const HOPS: usize = 10;
+/// What may hold data under other names than the customer's.
+const SUBJECTS: [TimelineKind; 2] = [TimelineKind::Call, TimelineKind::Conversation];
 
 #[derive(Deserialize)]
 struct Person {
@@ -51,7 +53,7 @@ pub(in super::super) async fn of(
     let (mut after, mut seen) = (None, 0);
     loop {
         let page = PageRequest { limit: MAX_PAGE, after, ..PageRequest::default() };
-        let page = backend.views.timeline(client, &links, &TimelineKind::ALL, &page).await;
+        let page = backend.views.timeline(client, &links, &SUBJECTS, &page).await;
         let page = page.map_err(ApiError::unavailable)?;
         seen += page.entries.len();
         if seen > MOST {
@@ -70,6 +72,8 @@ pub(in super::super) async fn of(
                         }
                     }
                 }
+                // what is remembered goes with the customer
+                TimelineKind::Memory => {}
                 TimelineKind::Conversation => {
                     subjects.push(Subject::Stream(ConversationId(entry.id).stream()));
                     let person: Person = serde_json::from_str(&entry.json).map_err(ApiError::internal)?;
