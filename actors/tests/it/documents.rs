@@ -159,6 +159,10 @@ impl VectorIndex for Shelf {
     async fn reached(&self, _: &str, _: Position) -> Result<(), StoreUnavailable> {
         Ok(())
     }
+
+    async fn has_group(&self, _: Space, group: Uuid) -> Result<bool, StoreUnavailable> {
+        Ok(self.0.lock().unwrap().get(&group).is_some_and(|texts| !texts.is_empty()))
+    }
 }
 
 #[derive(Debug)]
