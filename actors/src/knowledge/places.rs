@@ -34,7 +34,7 @@ struct State {
     held: HashMap<ClientId, usize>,
     /// Clients that asked in vain.
     waiting: HashMap<ClientId, Waiting>,
-    /// By the effect.
+    /// How often each effect was tried.
     tried: LruCache<Uuid, Tried>,
 }
 

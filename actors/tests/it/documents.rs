@@ -45,6 +45,14 @@ struct ScriptedReader {
 }
 
 fn text(says: &str) -> DocumentText {
+    if says.ends_with("/long") {
+        // sections that are long enough to be a passage each
+        let section = |n: u32| {
+            let heading = Block::new(BlockKind::Heading(1), &n.to_string());
+            [heading, Block::new(BlockKind::Paragraph, &"Some text. ".repeat(40))]
+        };
+        return DocumentText { blocks: (0..70).flat_map(section).collect(), pages: None };
+    }
     DocumentText { blocks: vec![Block::new(BlockKind::Paragraph, says)], pages: None }
 }
 
@@ -79,8 +87,16 @@ impl DocumentReader for ScriptedReader {
     }
 }
 
+/// Fails while it is told to.
 #[derive(Debug, Default)]
-struct ScriptedModel(Mutex<Option<EmbeddingFailure>>);
+struct ScriptedModel(Mutex<Option<EmbeddingFailure>>, Mutex<Requests>);
+
+/// How many texts each request had; the one with the number `limited` is over the client's budget.
+#[derive(Debug, Default)]
+struct Requests {
+    texts: Vec<usize>,
+    limited: Option<usize>,
+}
 
 #[async_trait]
 impl Embeddings for ScriptedModel {
@@ -93,6 +109,11 @@ impl Embeddings for ScriptedModel {
     ) -> Result<Vec<Embedding>, EmbeddingFailure> {
         if let Some(failure) = self.0.lock().unwrap().clone() {
             return Err(failure);
+        }
+        let mut requests = self.1.lock().unwrap();
+        requests.texts.push(texts.len());
+        if requests.limited == Some(requests.texts.len()) {
+            return Err(EmbeddingFailure::Budget(MINUTE));
         }
         texts.iter().map(|_| Ok(Embedding::normalised(vec![1.0, 1.0], model.dimensions)?)).collect()
     }
@@ -312,6 +333,20 @@ impl Library {
         }
     }
 
+    /// Second by second, while something may be under way.
+    async fn until(&self, done: impl AsyncFn() -> bool) {
+        for _ in 0..100_000 {
+            if done().await {
+                return;
+            }
+            self.world.clock.advance(Duration::from_secs(1));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        panic!("it never comes to that");
+    }
+
     fn passages(&self, document: DocumentId) -> Vec<String> {
         self.shelf.0.lock().unwrap().get(&document.0).cloned().unwrap_or_default()
     }
@@ -459,4 +494,28 @@ async fn a_document_that_waited_long_for_a_place_is_given_a_day_from_its_first_a
     *library.reader.fault.lock().unwrap() = None;
     library.wait(1).await;
     assert_eq!(library.status(DOCUMENT).await, DocumentStatus::Ready);
+}
+
+#[actix::test]
+async fn vectors_that_are_made_outlive_a_limit_of_the_rate() {
+    let library = Library::new().await;
+    library.model.1.lock().unwrap().limited = Some(2);
+    library.record(DOCUMENT, library.wanted("https://example.test/long")).await;
+    library.until(async || library.status(DOCUMENT).await == DocumentStatus::Ready).await;
+    assert_eq!(library.model.1.lock().unwrap().texts, [64, 6, 6], "the first ones are not asked for again");
+    assert_eq!(library.passages(DOCUMENT).len(), 70);
+}
+
+#[actix::test]
+async fn a_deletion_does_not_wait_for_what_was_limited() {
+    let library = Library::new().await;
+    library.model.1.lock().unwrap().limited = Some(2);
+    library.record(DOCUMENT, library.wanted("https://example.test/long")).await;
+    library.until(async || library.model.1.lock().unwrap().texts.len() == 2).await;
+    let now = library.world.clock.now();
+    library.record(DOCUMENT, DocumentCommand::Delete { origin: Origin::default(), now }).await;
+    library.until(async || library.reader.stored.lock().unwrap().is_empty()).await;
+    library.world.settle().await;
+    assert_eq!(library.model.1.lock().unwrap().texts, [64, 6], "nothing is embedded for nobody");
+    assert_eq!(library.passages(DOCUMENT), [] as [String; 0]);
 }

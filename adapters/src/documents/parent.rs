@@ -116,8 +116,9 @@ fn why_ended(ended: ExitStatus) -> ReadError {
     }
 }
 
-/// SIGKILL and SIGTERM.
+/// The signal SIGKILL, which nobody can catch.
 const KILLED: i32 = 9;
+/// The signal SIGTERM, by which a process is told to end.
 const TOLD: i32 = 15;
 
 #[cfg(unix)]
