@@ -241,7 +241,7 @@ mod tests {
             "<html><head><title>Clinic</title><meta name=a><link rel=b><div>Open on Saturdays</div></html>",
             "<head><title>Clinic</title><style>p{}</style><script>'<p>no</p>'</script>Open on Saturdays",
             "<head><title>Clinic</title><noscript><img alt=no>no</noscript><body>Open on Saturdays",
-            "<head><title>Clinic</title><noscript>no</head><body>Open on Saturdays",
+            "<head><title>Clinic</title><template>no</head><body>Open on Saturdays",
             "<head><title>Clinic</title><svg><text>no</text></svg><p>Open on Saturdays",
         ] {
             assert_eq!(told(page), [heading.clone(), paragraph.clone()], "{page}");
