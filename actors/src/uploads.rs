@@ -149,10 +149,23 @@ impl Uploads {
         }
     }
 
-    /// Removes the file of an upload from the object store, once the resource that took it has a copy of its own.
-    pub async fn discard(&self, client: ClientId, id: UploadId) -> Result<(), UploadError> {
+    /// What was promised of a file that the resource `by` took; `None` if nobody took it, or another did. Another client's
+    /// upload does not exist.
+    pub async fn used_by(
+        &self,
+        client: ClientId,
+        id: UploadId,
+        by: &str,
+    ) -> Result<Option<UploadPresigned>, UploadError> {
         let session = self.of(client, id).await?;
-        let file = session.state().file().filter(|_| session.state().is_used());
+        Ok(session.state().presigned().filter(|_| session.state().is_used_by(by)).cloned())
+    }
+
+    /// Removes the file of an upload from the object store, once the resource `by` that took it has a copy of its own. The
+    /// file of another resource stays.
+    pub async fn discard(&self, client: ClientId, id: UploadId, by: &str) -> Result<(), UploadError> {
+        let session = self.of(client, id).await?;
+        let file = session.state().file().filter(|_| session.state().is_used_by(by));
         match file.and_then(|file| file.object.parse().ok()) {
             Some(object) => Ok(self.objects.delete(&object).await?),
             None => Ok(()),

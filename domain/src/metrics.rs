@@ -266,9 +266,10 @@ metrics! {
     /// Time to fetch and store a recording.
     RECORDING_FETCH_SECONDS = "voxledger_recording_fetch_seconds", Histogram(OUTSIDE), Seconds;
 
-    /// Contents of documents that became ready or failed, by what came of them.
+    /// Contents of documents that became ready or failed, by what came of them; `refilled`: passages that the index lacked
+    /// were made anew.
     DOCUMENTS_INGESTED = "voxledger_documents_ingested_total", Counter, Count,
-        "outcome": || ["ready"].into_iter().chain(DocumentFault::ALL.map(DocumentFault::as_str)).collect();
+        "outcome": || ["ready", "refilled"].into_iter().chain(DocumentFault::ALL.map(DocumentFault::as_str)).collect();
     /// Time to store the content of a document and read its text.
     DOCUMENT_READ_SECONDS = "voxledger_document_read_seconds", Histogram(OUTSIDE), Seconds;
     /// Turns of agents that looked passages up, by what came of it.

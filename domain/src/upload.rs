@@ -52,7 +52,7 @@ pub struct UploadReceived {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UploadUsed {
-    /// The resource that took it, as its TypeID.
+    /// The resource that took it, as its TypeID; after a space what of it.
     pub by: String,
     #[serde(with = "micros")]
     pub at: Time,
@@ -127,6 +127,12 @@ impl Upload {
     #[must_use]
     pub fn is_used(&self) -> bool {
         self.used.is_some()
+    }
+
+    /// Whether this resource took the file, for whatever of it. `by` is its TypeID.
+    #[must_use]
+    pub fn is_used_by(&self, by: &str) -> bool {
+        self.used.as_ref().is_some_and(|used| used.by.split(' ').next() == Some(by))
     }
 
     /// Whether a resource may take the file once it is uploaded. Fails with the rule that forbids it.
@@ -274,6 +280,9 @@ mod tests {
         promised().when(used_by("voice_1")).then_refused(UploadRefusal::NotReceived);
         let used = promised().after([receive(5), used_by("voice_1")]);
         used.clone().when(used_by("voice_1")).then([]);
+        assert!(used.state().is_used_by("voice_1") && !used.state().is_used_by("voice"));
+        let content = promised().after([receive(5), used_by("doc_1 2")]);
+        assert!(content.state().is_used_by("doc_1") && !content.state().is_used_by("doc_12"));
         used.clone().when(used_by("voice_2")).then_refused(UploadRefusal::Used);
         used.when(UploadCommand::Remove { now: at(90_000) }).then_refused(UploadRefusal::Used);
     }

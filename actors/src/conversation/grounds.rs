@@ -17,6 +17,10 @@ const WITH_PASSAGES: &str = "Passages of your knowledge bases that may answer th
 /// Stands in the prompt where nothing was found.
 const WITHOUT: &str = "Your knowledge bases have nothing on the last message. Do not make up facts: say so where you do not know.";
 
+/// The same where the question could not be compared by its meaning.
+const WITHOUT_MEANING: &str = "Your knowledge bases could be searched by words alone just now, and none of the last message was found. They \
+    may hold an answer all the same. Do not make up facts: say so where you do not know.";
+
 /// What was looked up for a turn.
 #[derive(Debug)]
 pub(super) struct LookedUp {
@@ -65,6 +69,7 @@ pub(super) async fn look_up(
     metrics::histogram!(domain::metrics::RETRIEVAL_SECONDS).record(took);
     let prompt = match grounds {
         Grounds::Found => with(&passages),
+        Grounds::Nothing if words_only => WITHOUT_MEANING.to_owned(),
         Grounds::Nothing => WITHOUT.to_owned(),
         Grounds::TimedOut | Grounds::Failed => String::new(),
     };

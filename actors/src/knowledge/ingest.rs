@@ -5,39 +5,36 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use domain::call::StoredFile;
-use domain::envelope::Position;
-use domain::ids::{ChunkId, ClientId, DocumentId, KnowledgeBaseId, derive};
-use domain::knowledge::chunk::{Sizes, chunks};
+use domain::envelope::{Position, Time};
+use domain::ids::{ClientId, DocumentId, KnowledgeBaseId, derive};
 use domain::knowledge::{
     DocumentCommand, DocumentFault, DocumentRefusal, DocumentSource, DocumentStatus, KnowledgeDocument,
-    Revision,
+    Revision, most_passages,
 };
 use domain::origin::Origin;
-use domain::ports::documents::{ContentAt, ContentOrder, DocumentText, ReadError, WebAddress};
-use domain::ports::embeddings::{EmbeddingModel, EmbeddingTask};
+use domain::ports::documents::{ContentAt, ContentOrder, ReadError, WebAddress};
+use domain::ports::embeddings::EmbeddingModel;
 use domain::ports::outbox::OutboxItem;
-use domain::ports::vector_index::{Collection, IndexEntry, Space};
 use domain::upload::UploadRefusal;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
-use super::KnowledgeDeps;
+use super::embed::passages;
+use super::places::pause;
+use super::{KnowledgeDeps, remove};
 use crate::context::CommandContext;
 use crate::outbox::{NextStep, long_pause};
 use crate::session::{CommandError, Session};
 use crate::uploads::UploadError;
 
-/// How long a server or a provider may be away. Each content is tried at least once, however old it is.
+/// How long a server or a provider may be away, from the first attempt on: however long a content waited for a place.
 const PATIENCE: TimeDelta = TimeDelta::hours(24);
 /// Longest pause between two attempts.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
-/// Texts that are embedded with one request.
-const BATCH: usize = 64;
-/// Most passages of a document.
-const MAX_CHUNKS: usize = 10_000;
 
 /// What came of a step.
-enum Step {
+pub(super) enum Step {
     /// The next one may follow.
     Done,
     /// No step is left.
@@ -49,10 +46,15 @@ enum Step {
     Failed(DocumentFault),
 }
 
-struct Ingestion<'a> {
-    deps: &'a KnowledgeDeps,
+pub(super) struct Ingestion<'a> {
+    pub(super) deps: &'a KnowledgeDeps,
     item: &'a OutboxItem,
-    session: Session<KnowledgeDocument>,
+    pub(super) session: Session<KnowledgeDocument>,
+}
+
+/// Names the object of a content: a node that reads it again, because another died over it, leaves no second one.
+pub(super) fn attempt(document: DocumentId, revision: u32) -> Uuid {
+    derive(document.0, &format!("content {revision}"))
 }
 
 /// Brings the document's newest content as far as possible.
@@ -61,23 +63,31 @@ pub(crate) async fn ingest(
     item: &OutboxItem,
     lease_lost: &CancellationToken,
 ) -> Result<NextStep, CommandError<DocumentRefusal>> {
-    let Some(_place) = deps.places.take(item.subject) else {
-        return Ok(NextStep::postpone(Duration::from_secs(1), &"other documents are being read"));
+    let (places, runtime) = (&deps.places, &deps.knowledge.runtime);
+    let tried = places.tried(item.effect_id).map_or(0, |tried| tried.times);
+    let Some(_place) = places.take(item.subject, item.client, runtime.clock.monotonic()) else {
+        // what it asked for in vain is no attempt of the work
+        let asked = item.attempts.saturating_sub(tried).saturating_add(1);
+        return Ok(NextStep::postpone(pause(asked, item.effect_id), &"other documents are being read"));
     };
+    places.count(item.effect_id, runtime.clock.now());
     let document = DocumentId(item.subject);
-    let session = Session::new(deps.knowledge.runtime.clone(), document.stream());
+    let session = Session::new(runtime.clone(), document.stream());
     let mut ingestion = Ingestion { deps, item, session };
     // a node that stops does not wait for a document: the next one goes on
     let ended = lease_lost.run_until_cancelled(ingestion.steps()).await;
+    if let Some(Ok(NextStep::Finish { .. })) = &ended {
+        places.forget(item.effect_id);
+    }
     ended.unwrap_or_else(|| Ok(NextStep::postpone(Duration::from_secs(1), &"the node stops")))
 }
 
 impl Ingestion<'_> {
-    fn document(&self) -> DocumentId {
+    pub(super) fn document(&self) -> DocumentId {
         DocumentId(self.item.subject)
     }
 
-    fn client(&self) -> ClientId {
+    pub(super) fn client(&self) -> ClientId {
         self.item.client
     }
 
@@ -90,8 +100,11 @@ impl Ingestion<'_> {
             let step = match newest.status {
                 DocumentStatus::Queued | DocumentStatus::Parsing => self.parse(&newest).await?,
                 DocumentStatus::Embedding => self.embed(&newest).await?,
-                DocumentStatus::Ready => self.tidy().await,
-                DocumentStatus::Failed => Step::Over,
+                // an index that is new lacks what is found, also while a newer content failed
+                DocumentStatus::Ready | DocumentStatus::Failed => match self.refill().await? {
+                    Step::Done => self.tidy().await,
+                    other => other,
+                },
             };
             let number = newest.number;
             match step {
@@ -99,10 +112,12 @@ impl Ingestion<'_> {
                 Step::Over => return Ok(NextStep::NOTHING_TO_DO),
                 Step::Failed(because) => self.fail(number, because).await?,
                 Step::Later { why, pause } => {
-                    let settled = newest.status == DocumentStatus::Ready;
-                    if settled || self.item.attempts == 0 || self.is_patient().await? {
-                        let attempts = self.item.attempts + 1;
-                        let pause = pause.unwrap_or_else(|| long_pause(attempts, self.item.effect_id));
+                    let tried = self.deps.places.tried(self.item.effect_id);
+                    if !newest.status.is_under_way()
+                        || self.is_patient(tried.map(|tried| tried.since)).await?
+                    {
+                        let times = tried.map_or(1, |tried| tried.times);
+                        let pause = pause.unwrap_or_else(|| long_pause(times, self.item.effect_id));
                         return Ok(NextStep::postpone(pause.clamp(SHORTEST_PAUSE, LONGEST_PAUSE), &why));
                     }
                     let because = match newest.status {
@@ -115,16 +130,22 @@ impl Ingestion<'_> {
         }
     }
 
-    /// Whether what is away may still be waited for.
-    async fn is_patient(&self) -> Result<bool, CommandError<DocumentRefusal>> {
+    /// Whether what is away may still be waited for, since the first attempt that this node knows of.
+    async fn is_patient(&self, first: Option<Time>) -> Result<bool, CommandError<DocumentRefusal>> {
         let runtime = &self.deps.knowledge.runtime;
+        let now = runtime.clock.now();
+        if first.is_some_and(|first| now < first + PATIENCE) {
+            return Ok(true);
+        }
         let before = Position(self.item.position.0.saturating_sub(1));
         let asked = runtime.store.read_all(before, 1).await?;
-        let now = runtime.clock.now();
         Ok(asked.first().is_some_and(|asked| now < asked.recorded_at + PATIENCE))
     }
 
-    async fn tell(&mut self, command: DocumentCommand) -> Result<Step, CommandError<DocumentRefusal>> {
+    pub(super) async fn tell(
+        &mut self,
+        command: DocumentCommand,
+    ) -> Result<Step, CommandError<DocumentRefusal>> {
         let context = CommandContext::following("outbox", self.client(), &self.item.cause);
         match self.session.execute(&command, &context, None).await {
             Ok(_) => Ok(Step::Done),
@@ -146,7 +167,7 @@ impl Ingestion<'_> {
     }
 
     /// The model of the knowledge base. Without the base, its document is deleted.
-    async fn model(
+    pub(super) async fn model(
         &mut self,
     ) -> Result<Result<(KnowledgeBaseId, EmbeddingModel), Step>, CommandError<DocumentRefusal>> {
         let Some(base) = self.session.state().base() else { return Ok(Err(Step::Over)) };
@@ -162,9 +183,10 @@ impl Ingestion<'_> {
     }
 
     async fn parse(&mut self, newest: &Revision) -> Result<Step, CommandError<DocumentRefusal>> {
-        if let Err(step) = self.model().await? {
-            return Ok(step);
-        }
+        let (base, model) = match self.model().await? {
+            Ok(found) => found,
+            Err(step) => return Ok(step),
+        };
         let (revision, clock) = (newest.number, self.deps.knowledge.runtime.clock.clone());
         if newest.status == DocumentStatus::Queued {
             return self.tell(DocumentCommand::StartParsing { revision, now: clock.now() }).await;
@@ -174,9 +196,8 @@ impl Ingestion<'_> {
             Err(step) => return Ok(step),
         };
         let (client, document) = (self.client(), self.document());
-        let attempt = self.deps.knowledge.runtime.ids.next();
         let began = clock.monotonic();
-        let order = ContentOrder { client, document, attempt, content };
+        let order = ContentOrder { client, document, attempt: attempt(document, revision), content };
         let (file, text) = match self.deps.reader.take(&order).await {
             Ok(taken) => taken,
             Err(ReadError::NotYet(why)) => return Ok(Step::Later { why, pause: None }),
@@ -185,13 +206,25 @@ impl Ingestion<'_> {
         metrics::histogram!(domain::metrics::DOCUMENT_READ_SECONDS)
             .record(clock.monotonic().saturating_duration_since(began).as_secs_f64());
         let pages = text.pages;
-        let count = match passages(document, revision, text).await {
-            Ok(entries) => entries.len() as u32,
+        let counted = passages(document, revision, text).await.map(|entries| entries.len() as u32);
+        let count = match counted {
+            Ok(count) => count,
             Err(fault) => {
                 self.discard(&file).await;
                 return Ok(Step::Failed(fault));
             }
         };
+        match self.deps.knowledge.catalogue.passages_beside(client, base, document).await {
+            Ok(others) if others.saturating_add(u64::from(count)) > most_passages(&model) => {
+                self.discard(&file).await;
+                return Ok(Step::Failed(DocumentFault::BaseFull));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                self.discard(&file).await;
+                return Ok(Step::Later { why: error.to_string(), pause: None });
+            }
+        }
         let object = file.object.clone();
         let parse =
             DocumentCommand::Parse { revision, file: file.clone(), chunks: count, pages, now: clock.now() };
@@ -239,90 +272,10 @@ impl Ingestion<'_> {
         }
     }
 
-    async fn embed(&mut self, newest: &Revision) -> Result<Step, CommandError<DocumentRefusal>> {
-        let (base, model) = match self.model().await? {
-            Ok(found) => found,
-            Err(step) => return Ok(step),
-        };
-        let Some((file, _)) = &newest.parsed else { return Ok(Step::Failed(DocumentFault::UploadGone)) };
-        let (revision, document, client) = (newest.number, self.document(), self.client());
-        // the text is read again rather than kept: it is in memory only while it is used
-        let text = match self.deps.reader.read(client, file).await {
-            Ok(text) => text,
-            Err(ReadError::NotYet(why)) => return Ok(Step::Later { why, pause: None }),
-            Err(ReadError::Never(fault)) => return Ok(Step::Failed(fault)),
-        };
-        let mut entries = match passages(document, revision, text).await {
-            Ok(entries) => entries,
-            Err(fault) => return Ok(Step::Failed(fault)),
-        };
-        for batch in entries.chunks_mut(BATCH) {
-            let texts: Vec<_> = batch.iter().map(|entry| entry.text.clone()).collect();
-            let made =
-                self.deps.knowledge.embeddings.embed(client, &model, EmbeddingTask::Document, &texts).await;
-            let vectors = match made {
-                Ok(vectors) if vectors.len() == batch.len() => vectors,
-                Ok(_) => {
-                    let why = "the provider gave another number of vectors".to_owned();
-                    return Ok(Step::Later { why, pause: None });
-                }
-                Err(failure) if failure.is_worth_retrying() => {
-                    return Ok(Step::Later { why: failure.to_string(), pause: failure.retry_after() });
-                }
-                Err(failure) => {
-                    let error = &failure as &dyn std::error::Error;
-                    tracing::warn!(document.id = %document, error, "a document cannot be embedded");
-                    return Ok(Step::Failed(DocumentFault::EmbeddingRefused));
-                }
-            };
-            for (entry, vector) in batch.iter_mut().zip(vectors) {
-                entry.vector = Some(vector);
-            }
-        }
-        // a content that came meanwhile, or a deletion, must not be overwritten
-        self.session.refresh().await?;
-        let current = self.session.state().newest().is_some_and(|newest| newest.number == revision);
-        if !current {
-            return Ok(Step::Done);
-        }
-        let space = Space::new(client, Collection::KnowledgeBase(base.0));
-        let replaced = self.deps.knowledge.index.replace_group(space, &model, document.0, &entries).await;
-        if let Err(error) = replaced {
-            return Ok(Step::Later { why: error.to_string(), pause: None });
-        }
-        let now = self.deps.knowledge.runtime.clock.now();
-        let step = self.tell(DocumentCommand::Finish { revision, model, now }).await?;
-        metrics::counter!(domain::metrics::DOCUMENTS_INGESTED, "outcome" => "ready").increment(1);
-        Ok(step)
-    }
-
     /// Removes the files of older contents and of uploads.
     async fn tidy(&self) -> Step {
-        super::remove::objects(self.deps, self.client(), self.session.state())
+        remove::objects(self.deps, self.client(), self.document(), self.session.state())
             .await
             .map_or_else(|why| Step::Later { why, pause: None }, |()| Step::Over)
-    }
-}
-
-/// The passages of a text, without vectors, each with an id that is always the same.
-async fn passages(
-    document: DocumentId,
-    revision: u32,
-    text: DocumentText,
-) -> Result<Vec<IndexEntry>, DocumentFault> {
-    let cut = tokio::task::spawn_blocking(move || {
-        let entry = |(n, chunk): (usize, domain::knowledge::chunk::Chunk)| IndexEntry {
-            id: ChunkId(derive(document.0, &format!("{revision} {n}"))).0,
-            group: document.0,
-            text: chunk.rendered(),
-            vector: None,
-        };
-        chunks(&text.blocks, Sizes::default()).into_iter().enumerate().map(entry).collect::<Vec<_>>()
-    });
-    match cut.await {
-        Ok(entries) if entries.is_empty() => Err(DocumentFault::NoText),
-        Ok(entries) if entries.len() > MAX_CHUNKS => Err(DocumentFault::TooLong),
-        Ok(entries) => Ok(entries),
-        Err(_) => Err(DocumentFault::Damaged),
     }
 }

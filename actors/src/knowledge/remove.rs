@@ -5,10 +5,13 @@ use std::time::Duration;
 use domain::ids::{ClientId, DocumentId, KnowledgeBaseId};
 use domain::knowledge::{DocumentCommand, DocumentRefusal, KnowledgeDocument};
 use domain::origin::Origin;
+use domain::ports::objects::ObjectKey;
 use domain::ports::outbox::OutboxItem;
 use domain::ports::vector_index::{Collection, Space};
 
 use super::KnowledgeDeps;
+use super::ingest::attempt;
+use super::places::pause;
 use crate::context::CommandContext;
 use crate::outbox::{NextStep, backoff};
 use crate::session::{CommandError, Session};
@@ -21,14 +24,19 @@ const BATCH: u32 = 100;
 pub(super) async fn objects(
     deps: &KnowledgeDeps,
     client: ClientId,
+    id: DocumentId,
     document: &KnowledgeDocument,
 ) -> Result<(), String> {
+    for revision in document.given_up() {
+        let key = ObjectKey::of_document(client, id.0, attempt(id, revision));
+        deps.reader.remove(&key).await.map_err(|error| error.to_string())?;
+    }
     for object in document.needless_objects() {
         let Ok(key) = object.parse() else { continue };
         deps.reader.remove(&key).await.map_err(|error| error.to_string())?;
     }
     for upload in document.needless_uploads() {
-        match deps.uploads.discard(client, *upload).await {
+        match deps.uploads.discard(client, *upload, &id.to_string()).await {
             Ok(()) | Err(UploadError::Command(CommandError::Refused(_) | CommandError::OtherClient)) => {}
             Err(error) => return Err(error.to_string()),
         }
@@ -42,8 +50,9 @@ pub(crate) async fn document(
     item: &OutboxItem,
 ) -> Result<NextStep, CommandError<DocumentRefusal>> {
     let later = |why: String| NextStep::postpone(backoff(item.attempts + 1, item.effect_id), &why);
-    let Some(_place) = deps.places.take(item.subject) else {
-        return Ok(NextStep::postpone(Duration::from_secs(1), &"the document is still being read"));
+    let Some(_lock) = deps.places.lock(item.subject) else {
+        let pause = pause(item.attempts.saturating_add(1), item.effect_id);
+        return Ok(NextStep::postpone(pause, &"the document is still being read"));
     };
     let id = DocumentId(item.subject);
     let mut session = Session::<KnowledgeDocument>::new(deps.knowledge.runtime.clone(), id.stream());
@@ -57,7 +66,7 @@ pub(crate) async fn document(
     if let Err(error) = deps.knowledge.index.replace_group(space, &model, id.0, &[]).await {
         return Ok(later(error.to_string()));
     }
-    match objects(deps, item.client, session.state()).await {
+    match objects(deps, item.client, id, session.state()).await {
         Ok(()) => Ok(NextStep::NOTHING_TO_DO),
         Err(why) => Ok(later(why)),
     }

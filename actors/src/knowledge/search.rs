@@ -24,9 +24,10 @@ pub struct LookUp<'a> {
     pub question: &'a str,
     /// Most passages that are answered.
     pub limit: usize,
-    /// Passages with a smaller score are left out, 0 to 1.
+    /// Passages with a smaller score are left out, 0 to 1: that of the searches made in their knowledge base.
     pub min_score: f64,
-    /// Passages that are less near are left out, and those found by words alone; `None` asks for no nearness.
+    /// Passages that are less near are left out, and those found by words alone; `None` asks for no nearness. In a
+    /// knowledge base for whose model the question has no vector, nothing is left out.
     pub min_similarity: Option<f32>,
     /// Longest wait for the question's vector; without one, words alone are searched for.
     pub embed_within: Duration,
@@ -40,7 +41,8 @@ pub struct FoundPassage {
     pub title: String,
     pub chunk: ChunkId,
     pub text: String,
-    /// Fused from both ranks, 0 to 1.
+    /// Fused from both ranks, 0 to 1. Beside passages of searches by meaning and words, the first place by words alone is
+    /// half of it.
     pub score: f64,
     /// Cosine, −1 to 1; `None` if it was found by its words alone.
     pub similarity: Option<f32>,
@@ -52,8 +54,34 @@ pub struct FoundPassage {
 pub struct Searched {
     /// The best one comes first.
     pub passages: Vec<FoundPassage>,
-    /// Why the question has no vector: then only words were searched for.
+    /// Why the question has no vector for some of the knowledge bases: there only words were searched for.
     pub words_only: Option<String>,
+}
+
+/// A hit, and where it comes from.
+#[derive(Debug)]
+struct BaseHit {
+    base: KnowledgeBaseId,
+    /// Whether the question had no vector there.
+    words_only: bool,
+    hit: Hit,
+}
+
+/// What of it is good enough, best first, on one scale: a place by words alone is worth the same whether or not the
+/// vectors were searched too.
+fn best(mut hits: Vec<BaseHit>, min_score: f64, min_similarity: Option<f32>) -> Vec<BaseHit> {
+    let is_mixed = hits.iter().any(|one| !one.words_only);
+    hits.retain(|one| {
+        // a nearness that could not be measured says nothing
+        let is_near = one.words_only
+            || min_similarity.is_none_or(|least| one.hit.similarity.is_some_and(|value| value >= least));
+        one.hit.score >= min_score && is_near
+    });
+    for one in hits.iter_mut().filter(|one| is_mixed && one.words_only) {
+        one.hit.score /= 2.0;
+    }
+    hits.sort_by(|a, b| b.hit.score.total_cmp(&a.hit.score).then(a.hit.id.cmp(&b.hit.id)));
+    hits
 }
 
 /// Why nothing could be looked up.
@@ -140,31 +168,28 @@ impl Knowledge {
         base: KnowledgeBaseId,
         question: &str,
         near: Option<(&EmbeddingModel, &Embedding)>,
-    ) -> Result<Vec<(KnowledgeBaseId, Hit)>, StoreUnavailable> {
+    ) -> Result<Vec<BaseHit>, StoreUnavailable> {
         let space = Space::new(wanted.client, Collection::KnowledgeBase(base.0));
         // some may be of documents that are gone
         let limit = (wanted.limit * 2).clamp(1, MAX_HITS);
         let query = IndexQuery { group: None, near, words: Some(question), limit };
         let hits = self.index.search(space, &query).await?;
-        Ok(hits.into_iter().map(|hit| (base, hit)).collect())
+        let words_only = near.is_none();
+        Ok(hits.into_iter().map(|hit| BaseHit { base, words_only, hit }).collect())
     }
 
     async fn of_known_documents(
         &self,
         wanted: &LookUp<'_>,
-        mut hits: Vec<(KnowledgeBaseId, Hit)>,
+        hits: Vec<BaseHit>,
     ) -> Result<Vec<FoundPassage>, StoreUnavailable> {
-        let near = |hit: &Hit| {
-            wanted.min_similarity.is_none_or(|least| hit.similarity.is_some_and(|value| value >= least))
-        };
-        hits.retain(|(_, hit)| hit.score >= wanted.min_score && near(hit));
-        hits.sort_by(|(_, a), (_, b)| b.score.total_cmp(&a.score).then(a.id.cmp(&b.id)));
-        let mut ids: Vec<_> = hits.iter().map(|(_, hit)| DocumentId(hit.group)).collect();
+        let hits = best(hits, wanted.min_score, wanted.min_similarity);
+        let mut ids: Vec<_> = hits.iter().map(|one| DocumentId(one.hit.group)).collect();
         ids.sort_unstable();
         ids.dedup();
         let known = self.catalogue.known(wanted.client, &ids).await?;
         let titles: HashMap<_, _> = known.into_iter().map(|known| (known.id, known.title)).collect();
-        let passage = |(base, hit): (KnowledgeBaseId, Hit)| {
+        let passage = |BaseHit { base, hit, .. }: BaseHit| {
             let document = DocumentId(hit.group);
             Some(FoundPassage {
                 base,
@@ -188,7 +213,41 @@ pub(crate) fn cut(text: &str, most: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
+    use uuid::Uuid;
+
     use super::*;
+
+    fn hit(n: u128, words_only: bool, score: f64, similarity: Option<f32>) -> BaseHit {
+        let (id, group) = (Uuid::from_u128(n), Uuid::from_u128(9));
+        let hit = Hit { id, group, text: String::new(), score, similarity, ranks: Ranks::default() };
+        BaseHit { base: KnowledgeBaseId(group), words_only, hit }
+    }
+
+    fn order(hits: Vec<BaseHit>, min_score: f64, min_similarity: Option<f32>) -> Vec<u128> {
+        best(hits, min_score, min_similarity).iter().map(|one| one.hit.id.as_u128()).collect()
+    }
+
+    #[test]
+    fn a_nearness_that_could_not_be_measured_leaves_nothing_out() {
+        let blind = || vec![hit(1, true, 1.0, None), hit(2, true, 0.9, None)];
+        assert_eq!(order(blind(), 0.0, Some(0.3)), [1, 2]);
+        let seen =
+            vec![hit(3, false, 0.5, None), hit(4, false, 0.4, Some(0.2)), hit(5, false, 0.3, Some(0.4))];
+        assert_eq!(order(seen, 0.0, Some(0.3)), [5], "found by words alone, or not near enough");
+    }
+
+    #[test]
+    fn a_place_by_words_is_worth_the_same_in_every_base() {
+        // the first by both, the first by the vector alone; the first two by words of a base without a vector
+        let both = || vec![hit(1, false, 1.0, Some(0.8)), hit(2, false, 0.5, Some(0.9))];
+        let words = || vec![hit(3, true, 1.0, None), hit(4, true, 0.98, None)];
+        let all = || both().into_iter().chain(words()).collect::<Vec<_>>();
+        assert_eq!(order(all(), 0.0, None), [1, 2, 3, 4]);
+        assert_eq!(best(all(), 0.0, None)[2].hit.score, 0.5);
+        // alone they keep their scale, and what they are asked for is judged on it
+        assert_eq!(best(words(), 0.0, None)[0].hit.score, 1.0);
+        assert_eq!(order(all(), 0.99, None), [1, 3]);
+    }
 
     #[test]
     fn a_text_is_cut_between_characters() {

@@ -16,11 +16,13 @@ use domain::ports::event_store::{History, ReadError, Subscription, history_of};
 use domain::ports::outbox::{Cause, OutboxError, OutboxItem, TimerItem, WorkChange};
 use domain::upload::{UNUSED_FOR, UploadEvent};
 use domain::wire::{DecodeError, DomainEvent};
+use futures::FutureExt as _;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::time::JobClock;
-use super::{OutboxDeps, Owned};
+use super::{OutboxDeps, Owned, lack};
 
 const BATCH: usize = 1_000;
 /// What changes what a call costs once it is over.
@@ -84,11 +86,20 @@ async fn keep_following(
     let head = store.head().await?;
     // effects carry only ids; the worker asks the call itself for the rest
     let mut log = Subscription::new(store.for_reader_of(&[]).unwrap_or_else(|| store.clone()), at, BATCH);
+    let (found, mut lacking) = mpsc::channel(1);
+    let mut search = std::pin::pin!(lack::search(owned, at, found).fuse());
     loop {
         if at >= head {
             read.cancel();
         }
-        let events = log.next().await?;
+        let events = tokio::select! {
+            events = log.next() => events?,
+            Some(lack) = lacking.recv() => {
+                lack::order(owned, at, lack).await?;
+                continue;
+            }
+            () = &mut search => continue,
+        };
         owned.keep_up().await;
         let held = time.hold().await;
         let mut changes = Vec::new();
@@ -235,8 +246,17 @@ fn of_document(recorded: &Recorded, time: &JobClock) -> Vec<WorkChange> {
 }
 
 fn of_knowledge(recorded: &Recorded, time: &JobClock, work: Work) -> WorkChange {
+    knowledge_effect(recorded, time, work, derive(recorded.id, work.as_str()))
+}
+
+pub(super) fn knowledge_effect(
+    recorded: &Recorded,
+    time: &JobClock,
+    work: Work,
+    effect_id: uuid::Uuid,
+) -> WorkChange {
     WorkChange::Do(OutboxItem {
-        effect_id: derive(recorded.id, work.as_str()),
+        effect_id,
         subject: recorded.stream.id(),
         client: recorded.client_id,
         work,

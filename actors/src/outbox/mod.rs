@@ -3,6 +3,7 @@
 
 mod credit;
 pub(crate) mod follow;
+mod lack;
 mod meter;
 mod ownership;
 mod pending;

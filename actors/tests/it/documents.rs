@@ -45,6 +45,14 @@ struct ScriptedReader {
 }
 
 fn text(says: &str) -> DocumentText {
+    if says.ends_with("/long") {
+        // sections that are long enough to be a passage each
+        let section = |n: u32| {
+            let heading = Block::new(BlockKind::Heading(1), &n.to_string());
+            [heading, Block::new(BlockKind::Paragraph, &"Some text. ".repeat(40))]
+        };
+        return DocumentText { blocks: (0..70).flat_map(section).collect(), pages: None };
+    }
     DocumentText { blocks: vec![Block::new(BlockKind::Paragraph, says)], pages: None }
 }
 
@@ -79,8 +87,16 @@ impl DocumentReader for ScriptedReader {
     }
 }
 
+/// Fails while it is told to.
 #[derive(Debug, Default)]
-struct ScriptedModel(Mutex<Option<EmbeddingFailure>>);
+struct ScriptedModel(Mutex<Option<EmbeddingFailure>>, Mutex<Requests>);
+
+/// How many texts each request had; the one with the number `limited` is over the client's budget.
+#[derive(Debug, Default)]
+struct Requests {
+    texts: Vec<usize>,
+    limited: Option<usize>,
+}
 
 #[async_trait]
 impl Embeddings for ScriptedModel {
@@ -93,6 +109,11 @@ impl Embeddings for ScriptedModel {
     ) -> Result<Vec<Embedding>, EmbeddingFailure> {
         if let Some(failure) = self.0.lock().unwrap().clone() {
             return Err(failure);
+        }
+        let mut requests = self.1.lock().unwrap();
+        requests.texts.push(texts.len());
+        if requests.limited == Some(requests.texts.len()) {
+            return Err(EmbeddingFailure::Budget(MINUTE));
         }
         texts.iter().map(|_| Ok(Embedding::normalised(vec![1.0, 1.0], model.dimensions)?)).collect()
     }
@@ -176,6 +197,10 @@ impl VectorIndex for Shelf {
     async fn reached(&self, _: &str, _: Position) -> Result<(), StoreUnavailable> {
         Ok(())
     }
+
+    async fn has_group(&self, _: Space, group: Uuid) -> Result<bool, StoreUnavailable> {
+        Ok(self.0.lock().unwrap().get(&group).is_some_and(|texts| !texts.is_empty()))
+    }
 }
 
 #[derive(Debug)]
@@ -196,6 +221,17 @@ impl DocumentCatalogue for NoViews {
     ) -> Result<Option<Vec<DocumentId>>, StoreUnavailable> {
         Ok(Some(vec![]))
     }
+
+    /// One passage less than a base may have with vectors of two numbers, in the base that is nearly full.
+    async fn passages_beside(
+        &self,
+        _: ClientId,
+        _: KnowledgeBaseId,
+        document: DocumentId,
+    ) -> Result<u64, StoreUnavailable> {
+        let most = domain::knowledge::most_passages(&model());
+        Ok(if document == TOO_MUCH { most } else { most - 1 })
+    }
 }
 
 struct Library {
@@ -208,6 +244,13 @@ struct Library {
 
 impl Library {
     async fn new() -> Self {
+        let library = Self::closed().await;
+        library.open();
+        library
+    }
+
+    /// One whose node does no work yet.
+    async fn closed() -> Self {
         let world = World::new();
         let (reader, model, shelf) =
             (Arc::<ScriptedReader>::default(), Arc::<ScriptedModel>::default(), Arc::<Shelf>::default());
@@ -216,33 +259,65 @@ impl Library {
         let created = KnowledgeBaseCreated { terms, origin: Origin::default(), at: world.clock.now() };
         let mut session = Session::<KnowledgeBase>::new(world.runtime.clone(), base.stream());
         session.execute(&BaseCommand::Create(Box::new(created)), &world.context(), None).await.unwrap();
-        let knowledge = Knowledge {
-            runtime: world.runtime.clone(),
-            embeddings: model.clone(),
-            index: shelf.clone(),
-            catalogue: Arc::new(NoViews),
-        };
-        let uploads = world.uploads.clone();
-        let deps = KnowledgeDeps { knowledge, reader: reader.clone(), uploads, places: Places::new(2) };
-        world.start_work_with(Some(deps));
         Self { world, reader, model, shelf, base }
     }
 
-    async fn tell(&self, document: DocumentId, command: DocumentCommand) {
+    fn open(&self) {
+        let knowledge = Knowledge {
+            runtime: self.world.runtime.clone(),
+            embeddings: self.model.clone(),
+            index: self.shelf.clone(),
+            catalogue: Arc::new(NoViews),
+        };
+        let (reader, uploads) = (self.reader.clone(), self.world.uploads.clone());
+        self.world.start_work_with(Some(KnowledgeDeps {
+            knowledge,
+            reader,
+            uploads,
+            places: Places::new(2),
+        }));
+    }
+
+    /// Another node goes on with the log, the work, the files and the index.
+    fn taken_over(self) -> Self {
+        let Self { world, reader, model, shelf, base } = self;
+        let (store, work, clock) = (world.store.clone(), world.work.clone(), world.clock.clone());
+        drop(world);
+        let world = World::beside(store, work, clock, "node-2");
+        let library = Self { world, reader, model, shelf, base };
+        library.open();
+        library
+    }
+
+    async fn record(&self, document: DocumentId, command: DocumentCommand) {
         let mut session = Session::<KnowledgeDocument>::new(self.world.runtime.clone(), document.stream());
         session.execute(&command, &self.world.context(), None).await.unwrap();
+    }
+
+    async fn tell(&self, document: DocumentId, command: DocumentCommand) {
+        self.record(document, command).await;
         self.world.settle().await;
     }
 
-    async fn ingest(&self, document: DocumentId, url: &str) {
-        let ingest = DocumentCommand::Ingest {
+    async fn versions(&self, document: DocumentId) -> u64 {
+        let mut session = Session::<KnowledgeDocument>::new(self.world.runtime.clone(), document.stream());
+        session.refresh().await.unwrap();
+        session.version().0
+    }
+
+    fn wanted(&self, url: &str) -> DocumentCommand {
+        DocumentCommand::Ingest {
             base: self.base,
             title: "Prices".to_owned(),
             source: DocumentSource::Url { url: url.to_owned().into() },
+            replaces: true,
             origin: Origin::default(),
             now: self.world.clock.now(),
-        };
-        self.tell(document, ingest).await;
+        }
+    }
+
+    async fn ingest(&self, document: DocumentId, url: &str) {
+        self.tell(document, self.wanted(url)).await;
     }
 
     async fn retry(&self, document: DocumentId) {
@@ -275,12 +350,28 @@ impl Library {
         }
     }
 
+    /// Second by second, while something may be under way.
+    async fn until(&self, done: impl AsyncFn() -> bool) {
+        for _ in 0..100_000 {
+            if done().await {
+                return;
+            }
+            self.world.clock.advance(Duration::from_secs(1));
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+        }
+        panic!("it never comes to that");
+    }
+
     fn passages(&self, document: DocumentId) -> Vec<String> {
         self.shelf.0.lock().unwrap().get(&document.0).cloned().unwrap_or_default()
     }
 }
 
 const DOCUMENT: DocumentId = DocumentId(Uuid::from_u128(501));
+/// A document for which its knowledge base has no room.
+const TOO_MUCH: DocumentId = DocumentId(Uuid::from_u128(502));
 
 fn failed(because: &str) -> (String, String) {
     ("kb_document.failed".to_owned(), because.to_owned())
@@ -346,4 +437,102 @@ async fn a_deleted_document_leaves_neither_passages_nor_files() {
     library.tell(DOCUMENT, DocumentCommand::Delete { origin: Origin::default(), now }).await;
     assert_eq!(library.passages(DOCUMENT), [] as [String; 0]);
     assert!(library.reader.stored.lock().unwrap().is_empty());
+}
+
+#[actix::test]
+async fn what_a_new_index_lacks_is_read_again_without_an_event() {
+    let library = Library::new().await;
+    library.ingest(DOCUMENT, "https://example.test/a").await;
+    let before = library.versions(DOCUMENT).await;
+    // the views are deleted, the work is not
+    library.shelf.0.lock().unwrap().clear();
+    let library = library.taken_over();
+    library.wait(1).await;
+    assert_eq!(library.passages(DOCUMENT), ["https://example.test/a"]);
+    assert_eq!(library.versions(DOCUMENT).await, before);
+
+    // a newer content that fails leaves the old passages to be found, also by another index
+    *library.reader.fault.lock().unwrap() = Some(ReadError::Never(DocumentFault::Damaged));
+    library.ingest(DOCUMENT, "https://example.test/b").await;
+    library.shelf.0.lock().unwrap().clear();
+    let library = library.taken_over();
+    library.wait(1).await;
+    assert_eq!(library.status(DOCUMENT).await, DocumentStatus::Failed);
+    assert_eq!(library.passages(DOCUMENT), ["https://example.test/a"]);
+}
+
+#[actix::test]
+async fn a_restored_log_gives_the_passages_back() {
+    let library = Library::closed().await;
+    let (now, object) = (library.world.clock.now(), "clients/c/documents/d/e".to_owned());
+    library.reader.stored.lock().unwrap().insert(object.clone(), "kept".to_owned());
+    let file = StoredFile {
+        object,
+        bytes: 1,
+        sha256: "00".to_owned().into(),
+        content_type: "text/plain".to_owned(),
+        key: None,
+    };
+    for step in [
+        library.wanted("https://example.test/a"),
+        DocumentCommand::StartParsing { revision: 1, now },
+        DocumentCommand::Parse { revision: 1, file, chunks: 1, pages: None, now },
+        DocumentCommand::Finish { revision: 1, model: model(), now },
+    ] {
+        library.record(DOCUMENT, step).await;
+    }
+    library.open();
+    library.world.settle().await;
+    assert_eq!(library.passages(DOCUMENT), ["kept"]);
+    assert_eq!(*library.reader.attempts.lock().unwrap(), 0, "it is not fetched again");
+}
+
+#[actix::test]
+async fn a_document_for_which_the_base_has_no_room_fails_and_leaves_no_file() {
+    let library = Library::new().await;
+    library.ingest(DOCUMENT, "https://example.test/last").await;
+    assert_eq!(library.status(DOCUMENT).await, DocumentStatus::Ready);
+    library.ingest(TOO_MUCH, "https://example.test/one-more").await;
+    assert_eq!(library.last(TOO_MUCH).await, failed("base_full"));
+    assert_eq!(library.reader.stored.lock().unwrap().len(), 1);
+}
+
+#[actix::test]
+async fn a_document_that_waited_long_for_a_place_is_given_a_day_from_its_first_attempt() {
+    let library = Library::closed().await;
+    *library.reader.fault.lock().unwrap() = Some(ReadError::NotYet("away".to_owned()));
+    library.record(DOCUMENT, library.wanted("https://example.test/a")).await;
+    for _ in 0..30 * 60 {
+        library.world.clock.advance(MINUTE);
+    }
+    library.open();
+    library.wait(2).await;
+    assert_eq!(library.status(DOCUMENT).await, DocumentStatus::Parsing);
+    *library.reader.fault.lock().unwrap() = None;
+    library.wait(1).await;
+    assert_eq!(library.status(DOCUMENT).await, DocumentStatus::Ready);
+}
+
+#[actix::test]
+async fn vectors_that_are_made_outlive_a_limit_of_the_rate() {
+    let library = Library::new().await;
+    library.model.1.lock().unwrap().limited = Some(2);
+    library.record(DOCUMENT, library.wanted("https://example.test/long")).await;
+    library.until(async || library.status(DOCUMENT).await == DocumentStatus::Ready).await;
+    assert_eq!(library.model.1.lock().unwrap().texts, [64, 6, 6], "the first ones are not asked for again");
+    assert_eq!(library.passages(DOCUMENT).len(), 70);
+}
+
+#[actix::test]
+async fn a_deletion_does_not_wait_for_what_was_limited() {
+    let library = Library::new().await;
+    library.model.1.lock().unwrap().limited = Some(2);
+    library.record(DOCUMENT, library.wanted("https://example.test/long")).await;
+    library.until(async || library.model.1.lock().unwrap().texts.len() == 2).await;
+    let now = library.world.clock.now();
+    library.record(DOCUMENT, DocumentCommand::Delete { origin: Origin::default(), now }).await;
+    library.until(async || library.reader.stored.lock().unwrap().is_empty()).await;
+    library.world.settle().await;
+    assert_eq!(library.model.1.lock().unwrap().texts, [64, 6], "nothing is embedded for nobody");
+    assert_eq!(library.passages(DOCUMENT), [] as [String; 0]);
 }

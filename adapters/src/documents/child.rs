@@ -68,7 +68,9 @@ fn bound(memory: u64, seconds: u64) -> io::Result<()> {
 
     let limit = |most| Rlimit { current: Some(most), maximum: Some(most) };
     setrlimit(Resource::As, limit(memory))?;
-    setrlimit(Resource::Cpu, limit(seconds))?;
+    // the softer limit is told by a signal of its own, so that it is known from whatever else may kill the child
+    let work = Rlimit { current: Some(seconds), maximum: Some(seconds.saturating_add(5)) };
+    setrlimit(Resource::Cpu, work)?;
     setrlimit(Resource::Core, limit(0))?;
     // no file can be written, and none opened but those that are
     setrlimit(Resource::Fsize, limit(0))?;

@@ -13,6 +13,11 @@ use super::text::{charset, decoded};
 const HEAD: usize = 2_048;
 /// What is in these elements is no text of the page.
 const SILENT: [&str; 7] = ["script", "style", "noscript", "template", "svg", "head", "iframe"];
+/// Elements that can stand in the head. The first other one ends it: its tags may be left out.
+const OF_HEAD: [&str; 12] = [
+    "base", "basefont", "bgsound", "head", "html", "link", "meta", "noscript", "script", "style", "template",
+    "title",
+];
 /// Elements within a line; every other one ends what was said before it.
 const INLINE: [&str; 23] = [
     "a", "abbr", "b", "bdi", "bdo", "cite", "code", "em", "font", "i", "img", "kbd", "mark", "q", "s",
@@ -55,6 +60,8 @@ struct Page {
     heading: Option<u8>,
     /// The silent element that is open, and how often.
     silent: Option<(String, u32)>,
+    /// Whether the silent element stands in the head, which goes on after it.
+    in_head: bool,
     title: bool,
     /// How many tables are open: of nested ones the outer rows count.
     tables: u32,
@@ -68,13 +75,21 @@ struct Page {
 impl Page {
     fn opens(&mut self, name: &str, self_closing: bool) -> Result<(), DocumentFault> {
         if let Some((silent, depth)) = &mut self.silent {
-            // the title stands in the head, and is the page's first heading
-            if silent == "head" && name == "title" {
-                self.title = true;
-            } else if silent == name && !self_closing {
-                *depth += 1;
-            } else if silent == "head" && name == "body" {
+            if silent != "head" {
+                if silent == name && !self_closing {
+                    *depth += 1;
+                }
+                return Ok(());
+            }
+            if !OF_HEAD.contains(&name) {
                 self.silent = None;
+                return self.opens(name, self_closing);
+            }
+            // the title stands in the head, and is the page's first heading
+            self.title |= name == "title";
+            if SILENT.contains(&name) && name != "head" && !self_closing {
+                self.silent = Some((name.to_owned(), 1));
+                self.in_head = true;
             }
             return Ok(());
         }
@@ -119,10 +134,12 @@ impl Page {
             return self.blocks.push(BlockKind::Heading(1), &title);
         }
         if let Some((silent, depth)) = &mut self.silent {
-            if silent == name {
+            if name == "head" && self.in_head {
+                (self.silent, self.in_head) = (None, false);
+            } else if silent == name {
                 *depth -= 1;
                 if *depth == 0 {
-                    self.silent = None;
+                    self.silent = std::mem::take(&mut self.in_head).then(|| ("head".to_owned(), 1));
                 }
             }
             return Ok(());
@@ -144,6 +161,13 @@ impl Page {
     }
 
     fn says(&mut self, text: &str) {
+        // text cannot stand in the head either
+        if self.silent.as_ref().is_some_and(|(silent, _)| silent == "head")
+            && !text.trim().is_empty()
+            && !self.title
+        {
+            self.silent = None;
+        }
         if self.silent.is_none() || self.title {
             self.open.push_str(text);
         }
@@ -206,6 +230,22 @@ mod tests {
                 paragraph("rest"),
             ]
         );
+    }
+
+    #[test]
+    fn a_head_ends_where_the_first_element_or_text_of_the_page_begins() {
+        let heading = (BlockKind::Heading(1), "Clinic".to_owned());
+        let paragraph = (BlockKind::Paragraph, "Open on Saturdays".to_owned());
+        for page in [
+            "<head><title>Clinic</title><p>Open on Saturdays",
+            "<html><head><title>Clinic</title><meta name=a><link rel=b><div>Open on Saturdays</div></html>",
+            "<head><title>Clinic</title><style>p{}</style><script>'<p>no</p>'</script>Open on Saturdays",
+            "<head><title>Clinic</title><noscript><img alt=no>no</noscript><body>Open on Saturdays",
+            "<head><title>Clinic</title><template>no</head><body>Open on Saturdays",
+            "<head><title>Clinic</title><svg><text>no</text></svg><p>Open on Saturdays",
+        ] {
+            assert_eq!(told(page), [heading.clone(), paragraph.clone()], "{page}");
+        }
     }
 
     #[test]

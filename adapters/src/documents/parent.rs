@@ -1,7 +1,7 @@
 //! Starts the child process, gives it the document, and reads its answer, within limits of its own.
 
 use std::ffi::OsString;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use domain::knowledge::DocumentFault;
@@ -16,12 +16,15 @@ use super::parse::MAX_TEXT;
 /// Most bytes of a child's answer: escaped text, and a frame around each block.
 const MAX_ANSWER: u64 = 4 * MAX_TEXT as u64;
 
+/// A child gets so many times its limit of work by the clock: it comes last on a busy node, and a store may be slow.
+const CLOCK: u32 = 4;
+
 /// Limits of a child.
 #[derive(Debug, Clone, Copy)]
 pub struct ParserLimits {
     /// Most bytes of address space, the program's own included.
     pub memory: u64,
-    /// Longest time for a document.
+    /// Most processor time for a document.
     pub time: Duration,
 }
 
@@ -61,7 +64,8 @@ impl ChildParser {
         declared: &str,
     ) -> Result<(String, DocumentText), ReadError> {
         let mut child = self.start(declared)?;
-        let spoken = tokio::time::timeout(self.limits.time, talk(&mut child, content)).await;
+        let within = self.limits.time.saturating_mul(CLOCK);
+        let spoken = tokio::time::timeout(within, talk(&mut child, content)).await;
         let answer = match spoken {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) => {
@@ -70,18 +74,16 @@ impl ChildParser {
             }
             Err(_) => {
                 let _ = child.start_kill();
-                return Err(ReadError::Never(DocumentFault::TooMuchWork));
+                // it did not work as long as it may: the node is busy, or the store is slow
+                return Err(ReadError::NotYet("the document was not read in time".to_owned()));
             }
         };
         if let Some(done) = answer {
             return done;
         }
-        let ended = child.wait().await.map_err(|error| not_yet("wait for", &error))?;
-        match ended.code() {
-            // the operating system ended it: too much time or memory
-            None => Err(ReadError::Never(DocumentFault::TooMuchWork)),
-            Some(code) => Err(ReadError::NotYet(format!("the reader of documents ended with code {code}"))),
-        }
+        let ended = tokio::time::timeout(within, child.wait()).await;
+        let ended = ended.map_err(|error| not_yet("wait for", &error))?;
+        Err(why_ended(ended.map_err(|error| not_yet("wait for", &error))?))
     }
 
     fn start(&self, declared: &str) -> Result<Child, ReadError> {
@@ -101,6 +103,32 @@ impl ChildParser {
             .spawn();
         started.map_err(|error| not_yet("start", &error))
     }
+}
+
+/// Why a child said nothing to the end.
+fn why_ended(ended: ExitStatus) -> ReadError {
+    match (ended.code(), signal(ended)) {
+        (Some(code), _) => ReadError::NotYet(format!("the reader of documents ended with code {code}")),
+        // the document did not do that: the node has no memory left, or somebody ended it
+        (None, Some(KILLED | TOLD)) => ReadError::NotYet("the reader of documents was killed".to_owned()),
+        // too much work, or more memory than it may have
+        (None, _) => ReadError::Never(DocumentFault::TooMuchWork),
+    }
+}
+
+/// The signal SIGKILL, which nobody can catch.
+const KILLED: i32 = 9;
+/// The signal SIGTERM, by which a process is told to end.
+const TOLD: i32 = 15;
+
+#[cfg(unix)]
+fn signal(ended: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&ended)
+}
+
+#[cfg(not(unix))]
+fn signal(_: ExitStatus) -> Option<i32> {
+    None
 }
 
 type Answer = Result<(String, DocumentText), ReadError>;
@@ -143,4 +171,55 @@ async fn talk(child: &mut Child, content: &mut dyn ObjectReader) -> Result<Optio
     let (given, taken) = tokio::join!(give, take);
     given?;
     Ok(taken)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::ops::Range;
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use async_trait::async_trait;
+    use bytes::Bytes;
+    use domain::ports::objects::ObjectError;
+
+    use super::*;
+
+    #[test]
+    fn only_what_the_document_did_is_final() {
+        let never = ReadError::Never(DocumentFault::TooMuchWork);
+        // SIGXCPU, SIGABRT after an allocation that failed, SIGSEGV
+        for signal in [24, 6, 11] {
+            assert_eq!(why_ended(ExitStatus::from_raw(signal)), never, "{signal}");
+        }
+        for outside in [KILLED, TOLD, 1 << 8] {
+            assert!(matches!(why_ended(ExitStatus::from_raw(outside)), ReadError::NotYet(_)), "{outside}");
+        }
+    }
+
+    /// A store that never answers.
+    #[derive(Debug)]
+    struct Silent;
+
+    #[async_trait]
+    impl ObjectReader for Silent {
+        fn size(&self) -> u64 {
+            1
+        }
+
+        fn range(&self) -> Range<u64> {
+            0..1
+        }
+
+        async fn next(&mut self) -> Result<Option<Bytes>, ObjectError> {
+            std::future::pending().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_slow_is_asked_again() {
+        let limits = ParserLimits { time: Duration::from_millis(1), ..ParserLimits::default() };
+        // says something that is no answer, for ever
+        let read = ChildParser::new("yes", limits).read(&mut Silent, "text/plain").await;
+        assert!(matches!(read, Err(ReadError::NotYet(_))), "{read:?}");
+    }
 }

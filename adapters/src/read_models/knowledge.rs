@@ -187,4 +187,18 @@ impl DocumentCatalogue for SqlViews {
         let ids: Result<Vec<_>, _> = rows.iter().map(|row| row.uuid(0).map(DocumentId)).collect();
         Ok(Some(ids.map_err(|error| unavailable(&error))?))
     }
+
+    async fn passages_beside(
+        &self,
+        client: ClientId,
+        base: KnowledgeBaseId,
+        document: DocumentId,
+    ) -> Result<u64, StoreUnavailable> {
+        let sql =
+            format!("SELECT CAST(COALESCE(SUM(chunks), 0) AS bigint) {THERE} AND kb_id = $2 AND id <> $3");
+        let rows = self.db.rows(Of::Client(client), sql, with_ids(client, [base.0, document.0].into_iter()));
+        let rows = rows.await?;
+        let count = rows.first().map_or(Ok(0), |row| row.count(0));
+        count.map_err(|error| unavailable(&error))
+    }
 }

@@ -260,4 +260,8 @@ impl VectorIndex for SqlVectorIndex {
             ON CONFLICT (follower) DO UPDATE SET position = excluded.position";
         self.db.change(REACHED, vec![Value::text(follower), Value::position(position)]).await.map(drop)
     }
+
+    async fn has_group(&self, space: Space, group: Uuid) -> Result<bool, StoreUnavailable> {
+        rows::has_group(&self.db, space, group).await
+    }
 }

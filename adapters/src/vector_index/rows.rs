@@ -52,6 +52,14 @@ pub(super) async fn head(db: &Db, space: Space) -> Result<Head, StoreUnavailable
     head().map_err(|error| unavailable(&error))
 }
 
+/// Whether an entry of the group is there.
+pub(super) async fn has_group(db: &Db, space: Space, group: Uuid) -> Result<bool, StoreUnavailable> {
+    const ENTRY: &str = "SELECT 1 FROM index_entries \
+        WHERE client_id = $1 AND collection = $2 AND owner = $3 AND NOT removed LIMIT 1";
+    let [client, collection] = named(space);
+    Ok(db.row(whose(space), ENTRY, [client, collection, Value::Uuid(group)]).await?.is_some())
+}
+
 /// Where a page of changed rows begins: behind this version and this id.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Since {

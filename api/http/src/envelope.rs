@@ -24,6 +24,7 @@ pub struct Answer {
     position: Option<Position>,
     secrets_dropped: bool,
     shared_phones: Vec<String>,
+    words_only: bool,
     list: Option<ListMeta>,
     headers: Vec<(HeaderName, HeaderValue)>,
 }
@@ -72,6 +73,7 @@ impl Answer {
             position: None,
             secrets_dropped: false,
             shared_phones: Vec::new(),
+            words_only: false,
             list,
             headers: Vec::new(),
         }
@@ -120,6 +122,13 @@ impl Answer {
     #[must_use]
     pub fn shared_phones(mut self, phones: Vec<String>) -> Self {
         self.shared_phones = phones;
+        self
+    }
+
+    /// Whether a search by meaning found by words alone, because the query could not be embedded.
+    #[must_use]
+    pub fn words_only(mut self, words_only: bool) -> Self {
+        self.words_only = words_only;
         self
     }
 
@@ -174,6 +183,7 @@ impl Answer {
                 position: self.position,
                 secrets_dropped: self.secrets_dropped.then_some(true),
                 shared_phones: &self.shared_phones,
+                words_only: self.words_only.then_some(true),
                 has_more: self.list.as_ref().map(|list| list.next_cursor.is_some()),
                 next_cursor: self.list.as_ref().map(|list| list.next_cursor.as_ref()),
                 total: self.list.as_ref().and_then(|list| list.total),
@@ -200,6 +210,8 @@ struct Meta<'a> {
     secrets_dropped: Option<bool>,
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     shared_phones: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    words_only: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     has_more: Option<bool>,
     /// `Some(None)` on the last page; `None` when the answer is no list.

@@ -48,6 +48,9 @@ pub struct ListMeta {
     /// Absent on all other lists.
     #[schema(nullable = false)]
     pub shared_phones: Option<Vec<String>>,
+    /// `true` when a search by meaning could not embed the query, and found by words alone. Absent otherwise.
+    #[schema(nullable = false)]
+    pub words_only: Option<bool>,
     /// Number of all matching items, when the request has `include_total=true`.
     pub total: Option<u64>,
     /// On writes: log position that the write reached.

@@ -329,6 +329,19 @@ pub async fn progress_is_kept(subject: &impl Subject) {
     assert_eq!(subject.index().progress("other").await.unwrap(), Position::START);
 }
 
+/// A group is there while it has an entry, in its own space alone, with vectors or without.
+pub async fn a_group_is_there_while_it_has_an_entry(subject: &impl Subject) {
+    let index = subject.index();
+    let elsewhere = Space::new(CLIENT, Collection::KnowledgeBase(Uuid::from_u128(5)));
+    assert!(!index.has_group(MEMORIES, GROUP).await.unwrap());
+    index.put(MEMORIES, &model(), &[entry(1, GROUP, "a word", None)]).await.unwrap();
+    assert!(subject.other().has_group(MEMORIES, GROUP).await.unwrap());
+    assert!(!index.has_group(MEMORIES, Uuid::from_u128(2)).await.unwrap());
+    assert!(!index.has_group(elsewhere, GROUP).await.unwrap());
+    index.replace_group(MEMORIES, &model(), GROUP, &[]).await.unwrap();
+    assert!(!subject.other().has_group(MEMORIES, GROUP).await.unwrap());
+}
+
 /// Of a large space nearly all of the nearest are found: at least 95 of 100.
 pub async fn a_large_space_is_searched_well(subject: &impl Subject) {
     const COUNT: u64 = 21_000;
@@ -374,6 +387,7 @@ macro_rules! vector_index_suite {
             clients_with_memories_are_told,
             any_text_is_kept,
             progress_is_kept,
+            a_group_is_there_while_it_has_an_entry,
             a_large_space_is_searched_well,
         }
     };

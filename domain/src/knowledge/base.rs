@@ -12,6 +12,8 @@ use crate::wire::events;
 
 /// The longest name of a knowledge base, in characters.
 pub const MAX_BASE_NAME: usize = 100;
+/// Most numbers in all vectors of a knowledge base: 1 GiB, of which searches keep a copy in memory.
+const MAX_NUMBERS: u64 = 1 << 28;
 /// The longest description, in characters.
 const MAX_DESCRIPTION: usize = 1_000;
 
@@ -32,6 +34,12 @@ pub struct BaseTerms {
     pub description: Option<String>,
     /// Makes the vectors of its passages and of what is searched for. It stays as it was at first.
     pub embedding: EmbeddingModel,
+}
+
+/// Most passages of a knowledge base: the longer its vectors are, the fewer.
+#[must_use]
+pub fn most_passages(model: &EmbeddingModel) -> u64 {
+    MAX_NUMBERS / u64::from(model.dimensions.max(1))
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -229,6 +237,13 @@ mod tests {
         let refused = scenario::<KnowledgeBase>().when(BaseCommand::Create(Box::new(create)));
         let detail = "must name a model in 1 to 100 characters, and 1 to 4096 dimensions";
         refused.then_refused(BaseRefusal::Invalid("embedding", detail));
+    }
+
+    #[test]
+    fn the_longer_vectors_are_the_fewer_passages_a_base_has() {
+        let most = |dimensions| most_passages(&EmbeddingModel { dimensions, ..terms("Clinic").embedding });
+        assert_eq!((most(256), most(512), most(4_096)), (1 << 20, 1 << 19, 1 << 16));
+        assert_eq!(most(0), MAX_NUMBERS);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod retrieval;
 
 pub use base::{
     BaseCommand, BasePatch, BaseRefusal, BaseTerms, KnowledgeBase, KnowledgeBaseCreated,
-    KnowledgeBaseDeleted, KnowledgeBaseEvent, KnowledgeBaseUpdated, MAX_BASE_NAME,
+    KnowledgeBaseDeleted, KnowledgeBaseEvent, KnowledgeBaseUpdated, MAX_BASE_NAME, most_passages,
 };
 pub use document::{
     DocumentCommand, DocumentDeleted, DocumentEvent, DocumentFailed, DocumentFault, DocumentIngested,

@@ -37,7 +37,7 @@ impl fmt::Debug for WebAddress {
 pub struct ContentOrder {
     pub client: ClientId,
     pub document: DocumentId,
-    /// Names the object: another attempt writes another one.
+    /// Names the object: the same one writes it anew.
     pub attempt: Uuid,
     pub content: ContentAt,
 }
@@ -101,4 +101,12 @@ pub trait DocumentCatalogue: fmt::Debug + Send + Sync {
         at: Position,
         limit: u32,
     ) -> Result<Option<Vec<DocumentId>>, StoreUnavailable>;
+
+    /// How many passages a knowledge base has, beside those of one document.
+    async fn passages_beside(
+        &self,
+        client: ClientId,
+        base: KnowledgeBaseId,
+        document: DocumentId,
+    ) -> Result<u64, StoreUnavailable>;
 }

@@ -184,4 +184,7 @@ pub trait VectorIndex: fmt::Debug + Send + Sync {
 
     /// Moves the position of a follower.
     async fn reached(&self, follower: &str, position: Position) -> Result<(), StoreUnavailable>;
+
+    /// Whether the space has an entry of this group. An index that was made anew has none.
+    async fn has_group(&self, space: Space, group: Uuid) -> Result<bool, StoreUnavailable>;
 }

@@ -87,6 +87,11 @@ pub struct KnowledgeDocumentView {
     /// Number of its newest content, from 1.
     #[schema(minimum = 1)]
     pub revision: u32,
+    /// Number of the content that `content_type`, `bytes`, `sha256`, `pages` and `chunks` tell of; `null` until one was
+    /// read.
+    #[serde(default)]
+    #[schema(required, minimum = 1)]
+    pub read_revision: Option<u32>,
     /// Number of the content whose passages are found; `null` while there is none.
     #[schema(required)]
     pub ready_revision: Option<u32>,
@@ -183,6 +188,7 @@ impl View for KnowledgeDocuments {
                     failure: None,
                     chunks: None,
                     revision: ingested.revision,
+                    read_revision: None,
                     ready_revision: None,
                     created_at: ingested.at,
                     updated_at: ingested.at,
@@ -208,6 +214,7 @@ impl View for KnowledgeDocuments {
                 view.sha256 = text(parsed.file.sha256);
                 view.pages = parsed.pages;
                 view.chunks = Some(parsed.chunks);
+                view.read_revision = Some(parsed.revision);
                 view.set(DocumentStatus::Embedding, None, parsed.at);
             }
             (Some(row), DocumentEvent::Ready(ready)) => {
@@ -218,7 +225,10 @@ impl View for KnowledgeDocuments {
                 row.view.set(DocumentStatus::Failed, Some(failed.because), failed.at);
             }
             (Some(row), DocumentEvent::Retried(retried)) => {
-                row.view.set(DocumentStatus::Queued, None, retried.at);
+                // as the rules have it: what was read stays read
+                let is_read = row.view.read_revision == Some(retried.revision);
+                let status = if is_read { DocumentStatus::Embedding } else { DocumentStatus::Queued };
+                row.view.set(status, None, retried.at);
             }
             (Some(row), DocumentEvent::Deleted(deleted)) => {
                 row.removed = true;

@@ -5,7 +5,7 @@ use domain::envelope::{Position, Time, Version};
 use domain::ids::{ClientId, KnowledgeBaseId, UploadId};
 use domain::knowledge::{
     DocumentDeleted, DocumentFailed, DocumentFault, DocumentIngested, DocumentParsed, DocumentReady,
-    DocumentSource, ParsingStarted,
+    DocumentRetried, DocumentSource, ParsingStarted,
 };
 use domain::origin::Origin;
 use domain::ports::embeddings::{EmbeddingModel, EmbeddingProvider};
@@ -77,6 +77,22 @@ fn a_failure_is_told_until_the_document_is_tried_again() {
     assert_eq!((view.status.as_str(), view.failure.as_deref()), ("failed", Some("encrypted")));
     let view = fold([ingested(1).into(), failed.into(), ingested(2).into()]).view;
     assert_eq!((view.status.as_str(), view.failure), ("queued", None));
+}
+
+#[test]
+fn a_document_that_is_tried_again_is_at_the_step_that_the_rules_begin_with() {
+    let failed = |revision| {
+        let because = DocumentFault::EmbeddingFailed;
+        DocumentFailed { base: BASE, revision, because, at: at(2) }.into()
+    };
+    let retried = |revision| DocumentRetried { revision, origin: Origin::default(), at: at(3) }.into();
+    let view = |facts: Vec<domain::knowledge::DocumentEvent>| fold(facts).view;
+    let read = vec![ingested(1).into(), parsed(1, 3).into(), failed(1), retried(1)];
+    assert_eq!((view(read.clone()).status.as_str(), view(read).read_revision), ("embedding", Some(1)));
+    assert_eq!(view(vec![ingested(1).into(), failed(1), retried(1)]).status, "queued");
+    // the first content was read, the second was not
+    let second = vec![ingested(1).into(), parsed(1, 3).into(), ingested(2).into(), failed(2), retried(2)];
+    assert_eq!((view(second.clone()).status.as_str(), view(second).read_revision), ("queued", Some(1)));
 }
 
 #[test]

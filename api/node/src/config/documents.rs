@@ -14,7 +14,7 @@ section! {
         concurrency: NonZeroUsize = "documents.concurrency", "2";
         /// Memory of the process that reads a document, in MiB of address space; the program itself needs 256.
         memory_mib: NonZeroUsize = "documents.memory_mib", "768";
-        /// Longest time to read a document.
+        /// Most processor time to read a document; it takes four times as long by the clock at most.
         timeout: Duration = "documents.timeout_ms", "60000";
     }
 }

@@ -50,6 +50,8 @@ pub enum DocumentFault {
     TooLarge,
     /// It has more text or pages than a document may have.
     TooLong,
+    /// The knowledge base would have more passages than it may have with vectors of that length.
+    BaseFull,
     /// The content is none of PDF, DOCX, HTML, Markdown, text and CSV.
     UnsupportedType,
     /// The content is not of the type that it was declared as.
@@ -77,10 +79,11 @@ pub enum DocumentFault {
 }
 
 impl DocumentFault {
-    pub const ALL: [DocumentFault; 15] = [
+    pub const ALL: [DocumentFault; 16] = [
         Self::Empty,
         Self::TooLarge,
         Self::TooLong,
+        Self::BaseFull,
         Self::UnsupportedType,
         Self::OtherType,
         Self::Encrypted,
@@ -102,6 +105,7 @@ impl DocumentFault {
             Self::Empty => "empty",
             Self::TooLarge => "too_large",
             Self::TooLong => "too_long",
+            Self::BaseFull => "base_full",
             Self::UnsupportedType => "unsupported_type",
             Self::OtherType => "other_type",
             Self::Encrypted => "encrypted",

@@ -22,6 +22,9 @@ pub enum DocumentCommand {
         base: KnowledgeBaseId,
         title: String,
         source: DocumentSource,
+        /// Whether a document that is there gets another content. Else the document is new: if it is there, the same
+        /// request made it before.
+        replaces: bool,
         origin: Origin,
         now: Time,
     },
@@ -131,6 +134,10 @@ pub struct Revision {
 pub struct KnowledgeDocument {
     base: Option<KnowledgeBaseId>,
     newest: Option<Revision>,
+    /// The newest content whose passages are found.
+    ready: Option<(u32, StoredFile)>,
+    /// Contents that were never read to their end: a node that died over one may have stored its file.
+    unread: Vec<u32>,
     /// Keys of all objects that were stored for the document and may still be there.
     objects: Vec<String>,
     /// Uploads that it was given, of all revisions.
@@ -157,6 +164,18 @@ impl KnowledgeDocument {
         self.deleted
     }
 
+    /// The newest content that became ready, by its number: its passages are what is found.
+    #[must_use]
+    pub fn ready(&self) -> Option<&(u32, StoredFile)> {
+        self.ready.as_ref().filter(|_| !self.deleted)
+    }
+
+    /// Numbers of contents that were never read and never will be. Nobody knows whether their files were stored.
+    pub fn given_up(&self) -> impl Iterator<Item = u32> {
+        let settled = self.is_settled();
+        self.unread.iter().filter(move |_| settled).copied()
+    }
+
     /// Keys of objects that no revision needs any more: all of a deleted document, else those of older contents.
     pub fn needless_objects(&self) -> impl Iterator<Item = &str> {
         let kept = self.newest().and_then(|newest| newest.parsed.as_ref()).map(|(file, _)| &file.object);
@@ -164,10 +183,12 @@ impl KnowledgeDocument {
         self.objects.iter().filter(move |object| settled && Some(*object) != kept).map(String::as_str)
     }
 
-    /// Uploads whose files no revision needs any more, because the document has copies of its own, or is deleted.
+    /// Uploads whose files no revision needs any more, because the document has a copy of its own, or is deleted.
     #[must_use]
     pub fn needless_uploads(&self) -> &[UploadId] {
-        if self.is_settled() { &self.uploads } else { &[] }
+        // one that failed after it was read is tried again from the copy
+        let is_copied = self.newest().is_some_and(|newest| newest.parsed.is_some());
+        if self.deleted || is_copied { &self.uploads } else { &[] }
     }
 
     fn is_settled(&self) -> bool {
@@ -194,7 +215,7 @@ impl Aggregate for KnowledgeDocument {
     fn decide(&self, command: &DocumentCommand) -> Result<Vec<DocumentEvent>, DocumentRefusal> {
         use DocumentStatus::{Embedding, Failed, Parsing, Queued};
         Ok(vec![match command {
-            DocumentCommand::Ingest { base, title, source, origin, now } => {
+            DocumentCommand::Ingest { base, title, source, replaces, origin, now } => {
                 if self.deleted {
                     return Err(DocumentRefusal::Unknown);
                 }
@@ -206,12 +227,13 @@ impl Aggregate for KnowledgeDocument {
                 }
                 let newest = self.newest.as_ref();
                 let again = |newest: &Revision| {
-                    newest.status.is_under_way()
-                        && newest.source == *source
-                        && newest.title.reveal() == Some(title)
+                    // an upload is one content for good, what an address leads to may have changed
+                    let same = newest.status.is_under_way()
+                        || matches!(newest.source, DocumentSource::Upload { .. });
+                    same && newest.source == *source && newest.title.reveal() == Some(title)
                 };
                 // the same request again is no news
-                if newest.is_some_and(again) {
+                if newest.is_some_and(|newest| !replaces || again(newest)) {
                     return Ok(vec![]);
                 }
                 let revision = newest.map_or(0, |newest| newest.number) + 1;
@@ -266,6 +288,7 @@ impl Aggregate for KnowledgeDocument {
         let status = match event {
             DocumentEvent::Ingested(ingested) => {
                 self.base = Some(ingested.base);
+                self.unread.push(ingested.revision);
                 if let DocumentSource::Upload { id, .. } = ingested.source {
                     self.uploads.push(id);
                 }
@@ -280,6 +303,7 @@ impl Aggregate for KnowledgeDocument {
             }
             DocumentEvent::Parsed(parsed) => {
                 self.objects.push(parsed.file.object.clone());
+                self.unread.retain(|revision| *revision != parsed.revision);
                 if let Some(newest) = &mut self.newest {
                     newest.parsed = Some((parsed.file.clone(), parsed.chunks));
                 }
@@ -290,7 +314,11 @@ impl Aggregate for KnowledgeDocument {
                 return;
             }
             DocumentEvent::ParsingStarted(_) => DocumentStatus::Parsing,
-            DocumentEvent::Ready(_) => DocumentStatus::Ready,
+            DocumentEvent::Ready(ready) => {
+                let parsed = self.newest.as_ref().and_then(|newest| newest.parsed.as_ref());
+                self.ready = parsed.map(|(file, _)| (ready.revision, file.clone()));
+                DocumentStatus::Ready
+            }
             DocumentEvent::Failed(_) => DocumentStatus::Failed,
             // what was read stays read: only the rest is done again
             DocumentEvent::Retried(_) => {

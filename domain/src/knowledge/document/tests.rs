@@ -19,7 +19,14 @@ fn upload(n: u128) -> DocumentSource {
 
 fn ingest(n: u128) -> DocumentCommand {
     let (title, origin) = ("Prices".to_owned(), Origin::default());
-    DocumentCommand::Ingest { base: BASE, title, source: upload(n), origin, now: at(1) }
+    DocumentCommand::Ingest { base: BASE, title, source: upload(n), replaces: true, origin, now: at(1) }
+}
+
+/// A content from the web, of a document that is there or of a new one.
+fn fetch(url: &str, replaces: bool) -> DocumentCommand {
+    let (title, origin) = ("Prices".to_owned(), Origin::default());
+    let source = DocumentSource::Url { url: url.to_owned().into() };
+    DocumentCommand::Ingest { base: BASE, title, source, replaces, origin, now: at(1) }
 }
 
 fn file(revision: u32) -> StoredFile {
@@ -106,9 +113,22 @@ fn another_content_is_a_revision_and_steps_of_the_old_one_are_stale() {
 
 #[test]
 fn the_very_same_request_again_is_no_news_while_it_is_under_way() {
-    after([ingest(1), start(1)]).when(ingest(1)).then_nothing();
-    let done = state([ingest(1), start(1), parse(1), finish(1)]);
-    assert_eq!(done.decide(&ingest(1)).map(|events| events.len()), Ok(1), "a finished one is read anew");
+    let page = fetch("https://example.com", true);
+    after([page.clone(), start(1)]).when(page.clone()).then_nothing();
+    let done = state([page.clone(), start(1), parse(1), finish(1)]);
+    assert_eq!(done.decide(&page).map(|events| events.len()), Ok(1), "a finished page is read anew");
+    // the file of an upload never changes
+    after([ingest(1), start(1), parse(1), finish(1)]).when(ingest(1)).then_nothing();
+    after([ingest(1), fail(1)]).when(ingest(1)).then_nothing();
+}
+
+#[test]
+fn a_new_document_that_is_there_was_made_by_the_same_request() {
+    let page = fetch("https://example.com", false);
+    for steps in [vec![], vec![start(1), parse(1), finish(1)], vec![fail(1)], vec![ingest(2)]] {
+        let given: Vec<_> = std::iter::once(page.clone()).chain(steps).collect();
+        after(given).when(page.clone()).then_nothing();
+    }
 }
 
 #[test]
@@ -119,6 +139,39 @@ fn the_old_file_is_needless_once_the_new_one_is_ready() {
     assert_eq!(done.needless_objects().collect::<Vec<_>>(), [file(1).object]);
     let gone = state(both.into_iter().chain([finish(2), delete()]));
     assert_eq!(gone.needless_objects().count(), 2);
+}
+
+#[test]
+fn an_upload_goes_once_there_is_a_copy_also_of_a_document_that_failed() {
+    let uploads = |commands: Vec<_>| state(commands).needless_uploads().len();
+    assert_eq!(uploads(vec![ingest(1), start(1), fail(1)]), 0, "it is read again from the upload");
+    assert_eq!(uploads(vec![ingest(1), start(1), parse(1)]), 1);
+    assert_eq!(uploads(vec![ingest(1), start(1), parse(1), fail(1)]), 1);
+    assert_eq!(uploads(vec![ingest(1), start(1), parse(1), finish(1), ingest(2)]), 0);
+    assert_eq!(uploads(vec![ingest(1), delete()]), 1);
+}
+
+#[test]
+fn files_that_may_have_been_stored_for_contents_never_read_are_known() {
+    let given_up = |commands: Vec<_>| state(commands).given_up().collect::<Vec<_>>();
+    let replaced = vec![ingest(1), start(1), ingest(2), start(2), parse(2)];
+    assert_eq!(given_up(replaced.clone()), [] as [u32; 0], "nothing is removed before it is settled");
+    assert_eq!(given_up([replaced, vec![finish(2)]].concat()), [1]);
+    assert_eq!(given_up(vec![ingest(1), start(1), delete()]), [1]);
+}
+
+#[test]
+fn what_is_found_stays_known_while_another_content_is_read_or_fails() {
+    let ready =
+        |commands: Vec<_>| state(commands).ready().map(|(revision, file)| (*revision, file.object.clone()));
+    let first = vec![ingest(1), start(1), parse(1), finish(1)];
+    let found = Some((1, file(1).object));
+    assert_eq!(ready(vec![ingest(1), start(1), parse(1)]), None);
+    assert_eq!(ready(first.clone()), found);
+    assert_eq!(ready([first.clone(), vec![ingest(2), start(2), parse(2), fail(2)]].concat()), found);
+    let second = [first.clone(), vec![ingest(2), start(2), parse(2), finish(2)]].concat();
+    assert_eq!(ready(second), Some((2, file(2).object)));
+    assert_eq!(ready([first, vec![delete()]].concat()), None);
 }
 
 #[test]
@@ -136,6 +189,7 @@ fn a_document_stays_in_its_base_and_needs_a_title() {
         base,
         title: title.to_owned(),
         source: upload(2),
+        replaces: true,
         origin: Origin::default(),
         now: at(9),
     };

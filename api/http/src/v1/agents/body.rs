@@ -90,7 +90,7 @@ pub(crate) struct RetrievalBody {
     #[schema(minimum = 0, maximum = 1, nullable = false)]
     min_score: Option<f64>,
     /// Passages less near to the question, by the cosine, are left out, and those found by words alone; all are taken, if
-    /// left out.
+    /// left out, and where the question could not be embedded.
     #[schema(minimum = 0, maximum = 1)]
     min_similarity: Option<f64>,
     /// Longest wait for passages, in milliseconds; 150, if left out.

@@ -33,7 +33,7 @@ pub(crate) struct KnowledgeSearch {
     #[schema(minimum = 0, maximum = 1, nullable = false)]
     min_score: Option<f64>,
     /// Passages less near to the query, by the cosine, are left out, and those found by words alone; all are taken, if
-    /// left out.
+    /// left out, and where `meta.words_only` says that the query could not be embedded.
     #[schema(minimum = 0, maximum = 1)]
     min_similarity: Option<f32>,
 }
@@ -88,7 +88,7 @@ impl From<FoundPassage> for PassageView {
 /// Search a knowledge base.
 ///
 /// Finds passages by meaning and by words, and fuses both, best first. While the model that embeds the query fails, words
-/// alone are searched for.
+/// alone are searched for, and `meta.words_only` says so.
 #[utoipa::path(post, path = "/api/v1/kb/{id}/search", tag = "knowledge", operation_id = "searchKnowledgeBase",
     params(("id" = String, Path, description = "Id of the knowledge base: `kb_…`")),
     request_body = KnowledgeSearch,
@@ -130,5 +130,5 @@ pub(crate) async fn search_knowledge_base(
     crate::context::leave();
     let found = backend.knowledge.search(&wanted).await.map_err(ApiError::unavailable)?;
     let passages: Vec<PassageView> = found.passages.into_iter().map(Into::into).collect();
-    Ok(Answer::list(&passages, None))
+    Ok(Answer::list(&passages, None).words_only(found.words_only.is_some()))
 }
