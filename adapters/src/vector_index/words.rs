@@ -204,9 +204,30 @@ mod tests {
         assert_eq!(words.search("offer", None, 10), [id(1)]);
         words.remove(id(1));
         words.remove(id(1));
+        assert_eq!(words.search("offer", None, 10), [] as [Uuid; 0]);
+        words.settle();
         assert!(words.postings.is_empty() && words.bytes() == 0 && words.length == 0, "{words:?}");
-        words.put(id(2), GROUP, "again");
-        assert_eq!(words.texts.len(), 1, "a free place is used again");
+    }
+
+    #[test]
+    fn what_is_found_is_the_same_before_and_after_tidying_up() {
+        let mut words = Words::default();
+        for n in 0..20 {
+            words.put(
+                id(n),
+                GROUP,
+                &format!("invoice number{n} of {}", if n % 3 == 0 { "May" } else { "June" }),
+            );
+        }
+        (0..20).filter(|n| n % 2 == 0).for_each(|n| words.remove(id(n)));
+        let found =
+            |words: &Words| [words.search("may invoice", None, 20), words.search("number7", None, 20)];
+        let before = found(&words);
+        assert_eq!((before[0].len(), &before[1]), (10, &vec![id(7)]));
+        words.settle();
+        assert_eq!((found(&words), words.texts.len()), (before, 10));
+        words.put(id(7), GROUP, "gone");
+        assert_eq!(words.search("number7", None, 20), [] as [Uuid; 0]);
     }
 
     #[test]
