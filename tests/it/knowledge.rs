@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
@@ -70,9 +71,12 @@ pub(crate) async fn add(
     ingest(api, base, &upload, title).await
 }
 
+/// How long an unoptimised build may take to read and embed hundreds of pages, on a machine that is busy.
+const READ: Duration = Duration::from_secs(90);
+
 /// The document, once the node has done with its newest content.
 pub(crate) async fn settled(api: &Api, document: &str) -> Result<Value> {
-    until("the document is ready or failed", SOON, async || {
+    until("the document is ready or failed", READ, async || {
         let document = api.get(document).await?.data()?;
         Ok(matches!(text(&document, "status"), "ready" | "failed").then_some(document))
     })
