@@ -125,7 +125,7 @@ fn pdf_of(contents: Vec<(String, Vec<u8>)>, more_trailer: &str) -> Vec<u8> {
     let (table, size) = (file.len(), objects.len() + 1);
     let mut end = format!("xref\n0 {size}\n0000000000 65535 f \n");
     for place in places {
-        let _ = write!(end, "{place:010} 00000 n \n");
+        let _ = writeln!(end, "{place:010} 00000 n ");
     }
     let _ = write!(end, "trailer\n<</Size {size}/Root 1 0 R{more_trailer}>>\nstartxref\n{table}\n%%EOF\n");
     file.extend(end.bytes());

@@ -48,8 +48,8 @@ fn text(says: &str) -> DocumentText {
     if says.ends_with("/long") {
         // sections that are long enough to be a passage each
         let section = |n: u32| {
-            let heading = Block::new(BlockKind::Heading(1), &n.to_string());
-            [heading, Block::new(BlockKind::Paragraph, &"Some text. ".repeat(40))]
+            let heading = Block::new(BlockKind::Heading(1), n.to_string());
+            [heading, Block::new(BlockKind::Paragraph, "Some text. ".repeat(40))]
         };
         return DocumentText { blocks: (0..70).flat_map(section).collect(), pages: None };
     }

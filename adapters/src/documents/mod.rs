@@ -1,6 +1,6 @@
 //! Documents of knowledge bases: stored encrypted, and read by a child process that can do nothing else.
 //!
-//! Formats are parsed in [`parse`], by libraries that a hostile file may bring to loop, to panic or to eat memory.
+//! Formats are parsed in [`parse`](mod@parse), by libraries that a hostile file may bring to loop, to panic or to eat memory.
 //! Therefore the node never calls it: [`ChildParser`] starts the program again, bounded by the operating system, and
 //! reads its answer line by line.
 

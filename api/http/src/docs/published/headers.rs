@@ -135,7 +135,7 @@ fn all() -> Map<String, Value> {
             "ETag",
             "Version of the resource in quotes, for `If-Match`. Where events of other resources change the answer, too, \
              a mark of its state follows the version",
-            json!({"type": "string", "pattern": "^\"[0-9]+(-[a-z0-9]+)?\"$", "examples": ["\"3\""]}),
+            json!({"type": "string", "pattern": "^\"[0-9]+(-[a-z0-9-]+)?\"$", "examples": ["\"3\""]}),
         ),
         header(
             "Location",
