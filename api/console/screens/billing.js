@@ -20,7 +20,7 @@ export function Billing({ query }) {
   const from = new Date(Math.floor(Date.now() / 3600000) * 3600000 - DAYS * 86400000).toISOString();
   const usage = useLoad((signal) => get('/billing/usage', { from }, signal), [from]);
   const tab = query.tab ?? 'credit';
-  const buy = may('billing:write') && html`<button type="button" onClick=${() => setBuying(true)}>Buy credit</button>`;
+  const buy = balance.data && may('billing:write') && html`<button type="button" onClick=${() => setBuying(true)}>Buy credit</button>`;
   return html`<${Page} title="Billing" actions=${buy}>
     <${Tabs} current=${tab} tabs=${[
       ['credit', 'Credit', link('billing')],
@@ -30,7 +30,7 @@ export function Billing({ query }) {
     ${tab === 'credit' && html`<${Section} title="Credit"><${Shown} of=${balance}>${(of) => html`<${Credit} of=${of} spent=${usage.data?.[0]?.amount} />`}<//><//><${Transactions} query=${query} />`}
     ${tab === 'statement' && html`<${Statement} query=${query} />`}
     ${tab === 'prices' && html`<${Prices} />`}
-    ${buying && html`<${Buy} currency=${balance.data?.currency} onClose=${() => setBuying(false)} />`}
+    ${buying && html`<${Buy} currency=${balance.data.currency} onClose=${() => setBuying(false)} />`}
   <//>`;
 }
 

@@ -28,7 +28,7 @@ export function Prices() {
     say('The prices hold from now on.');
     lists.reload();
   };
-  return html`<${Section} title="Prices" actions=${may('billing:write') && html`<button type="button" class="small" onClick=${() => setEditing(lists.data?.find((list) => !list.client_id) ?? { currency: 'USD', prices: [] })}>Change the prices</button>`}>
+  return html`<${Section} title="Prices" actions=${lists.data && may('billing:write') && html`<button type="button" class="small" onClick=${() => setEditing(lists.data.find((list) => !list.client_id) ?? { currency: 'USD', prices: [] })}>Change the prices</button>`}>
     <${Shown} of=${lists}>${(all) => (all.length ? all.map((list) => html`<${List} key=${`${list.client_id}${list.effective_from}`} of=${list} />`) : html`<p class="hint">There are no prices yet, so calls cost nothing.</p>`)}<//>
     ${editing && html`<${Editor} of=${editing} saved=${saved} onClose=${() => setEditing(null)} />`}
   <//>`;
