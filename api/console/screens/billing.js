@@ -30,7 +30,7 @@ export function Billing({ query }) {
     ${tab === 'credit' && html`<${Section} title="Credit"><${Shown} of=${balance}>${(of) => html`<${Credit} of=${of} spent=${usage.data?.[0]?.amount} />`}<//><//><${Transactions} query=${query} />`}
     ${tab === 'statement' && html`<${Statement} query=${query} />`}
     ${tab === 'prices' && html`<${Prices} />`}
-    ${buying && html`<${Buy} currency=${balance.data.currency} onClose=${() => setBuying(false)} />`}
+    ${buying && html`<${Buy} currency=${balance.data?.currency} onClose=${() => setBuying(false)} />`}
   <//>`;
 }
 
