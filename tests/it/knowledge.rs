@@ -354,6 +354,16 @@ async fn an_agent_answers_from_its_documents_and_the_message_says_which() -> Res
     api.post("/api/v1/conversation", ask).await?.data()?;
     let messages = api.list_all(&path).await?;
     assert_eq!(text(&messages[3]["retrieved"], "grounds"), "nothing", "{messages:?}");
+    let path = format!("/api/v1/analytics/unanswered?agent_id={}", text(&agent, "id"));
+    let lacking = until("the question to be reported", SOON, async || {
+        let all = api.list_all(&path).await?;
+        Ok(all.into_iter().next())
+    });
+    let lacking = lacking.await?;
+    assert_eq!(text(&lacking, "question"), "And on Saturdays?");
+    assert_eq!((&lacking["message_id"], &lacking["answer"]), (&messages[3]["id"], &messages[3]["content"]));
+    let other = "/api/v1/analytics/unanswered?agent_id=agt_01h455vb4pex5vsknk084sn02q";
+    assert_eq!(api.list_all(other).await?, Vec::<Value>::new());
     node.server.terminate()?;
     Ok(())
 }

@@ -2,10 +2,11 @@
 
 use super::SqlViews;
 use async_trait::async_trait;
-use domain::ids::{ClientId, ConversationId, MessageId};
+use domain::ids::{AgentId, ClientId, ConversationId, MessageId};
 use domain::ports::StoreUnavailable;
 use projections::conversations::{
     ConversationFilter, ConversationQueries, ConversationRow, ConversationView, MessageRow, MessageView,
+    UnansweredView,
 };
 use projections::page::{Page, PageRequest};
 use projections::said::{Place, SaidPage, SaidRows};
@@ -15,7 +16,7 @@ use super::blind::blind;
 use super::said::SaidTable;
 use super::table::{Column, Table, changing, fixed, key};
 use crate::sql::db::unavailable;
-use crate::sql::list::Select;
+use crate::sql::list::{RowPage, Select};
 use crate::sql::tenant::Of;
 use crate::sql::value::{Kind, SqlRow, Value, parsed};
 
@@ -85,6 +86,8 @@ impl Table for MessageRow {
         changing("doc", Kind::Text),
         fixed("place", Kind::Int),
         fixed("said_at", Kind::Int),
+        fixed("created_at", Kind::Time),
+        fixed("part", Kind::Text),
     ];
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
@@ -97,6 +100,8 @@ impl Table for MessageRow {
             Value::Text(serde_json::to_string(&self.view)?.into()),
             Value::Int(i64::from(self.place.before)),
             Value::Int(self.place.at),
+            Value::Time(self.view.created_at),
+            Value::text(self.part().as_str()),
         ])
     }
 
@@ -118,6 +123,13 @@ impl Table for MessageRow {
     }
 }
 
+/// Columns of an unanswered question: the last one is the question that was asked last before the answer.
+const UNANSWERED: &str = "id, created_at, conversation_id, doc, (SELECT question.doc FROM messages AS question \
+    WHERE question.generation = messages.generation AND question.conversation_id = messages.conversation_id \
+    AND question.seq < messages.seq AND question.part = 'question' ORDER BY question.seq DESC LIMIT 1)";
+const OF_AGENT: &str = "EXISTS (SELECT 1 FROM conversations WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'conversations') AND conversations.id = messages.conversation_id \
+    AND conversations.client_id = ? AND conversations.agent_id = ?)";
 const MESSAGES: SaidTable = SaidTable { table: "messages", view: "messages", parent: "conversation_id" };
 const MESSAGE: &str = "SELECT seq, doc FROM messages WHERE generation = \
     (SELECT generation FROM projections WHERE name = 'messages') AND conversation_id = $1 AND client_id = $2 \
@@ -154,6 +166,29 @@ impl ConversationQueries for SqlViews {
             select.push("created_at < ?", [Value::Time(before)]);
         }
         select.page(&self.db, page).await
+    }
+
+    async fn unanswered(
+        &self,
+        client: ClientId,
+        agent: Option<AgentId>,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable> {
+        let mut select = Select::from("messages", "messages", Of::Client(client));
+        select.push("part = 'unanswered'", []);
+        if let Some(agent) = agent {
+            select.push(OF_AGENT, [Value::Uuid(client.0), Value::Uuid(agent.0)]);
+        }
+        let RowPage { rows, next, total } = select.page_of(UNANSWERED, &self.db, page).await?;
+        let item = |row: &SqlRow| {
+            let answer: MessageView = parsed(serde_json::from_str(&row.text(3)?))?;
+            let question = row.text_option(4)?;
+            let question = question.map(|doc| parsed(serde_json::from_str(&doc))).transpose()?;
+            let view = UnansweredView::of(ConversationId(row.uuid(2)?), answer, question);
+            parsed(serde_json::to_string(&view))
+        };
+        let items: Result<Vec<_>, sqlx::Error> = rows.iter().map(item).collect();
+        Ok(Page { items: items.map_err(|error| unavailable(&error))?, next, total })
     }
 
     async fn messages(

@@ -6,6 +6,7 @@ use domain::conversation::{
 };
 use domain::envelope::{Position, Recorded, Time};
 use domain::ids::{ClientId, ConversationId, MessageId};
+use domain::knowledge::Grounds;
 use domain::model::{ModelRef, Provider, Usage};
 use domain::personal::Personal;
 use domain::wire::{DecodeError, DomainEvent};
@@ -149,6 +150,28 @@ impl From<TurnCompleted> for MessageView {
     }
 }
 
+/// What a message is to somebody who looks for unanswered questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessagePart {
+    /// A person said it.
+    Question,
+    /// An answer for which nothing was found in the knowledge bases.
+    Unanswered,
+    Other,
+}
+
+impl MessagePart {
+    /// Name in the table of messages.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Question => "question",
+            Self::Unanswered => "unanswered",
+            Self::Other => "",
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq)]
 pub struct MessageRow {
     pub conversation: ConversationId,
@@ -158,6 +181,62 @@ pub struct MessageRow {
     /// Place of the message in the order it was said.
     pub place: Place,
     pub view: MessageView,
+}
+
+impl MessageRow {
+    /// What it is to somebody who looks for unanswered questions.
+    #[must_use]
+    pub fn part(&self) -> MessagePart {
+        let retrieved = self.view.retrieved.as_ref();
+        match self.view.role {
+            MessageRole::User => MessagePart::Question,
+            MessageRole::Assistant if retrieved.is_some_and(|found| found.grounds == Grounds::Nothing) => {
+                MessagePart::Unanswered
+            }
+            _ => MessagePart::Other,
+        }
+    }
+}
+
+/// A question for which nothing was found in the knowledge bases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = UnansweredQuestion)]
+pub struct UnansweredView {
+    /// Id of the answer: TypeID `msg_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub message_id: MessageId,
+    /// Id of the conversation: TypeID `conv_…`.
+    #[serde(with = "crate::edge::type_id")]
+    #[schema(value_type = String)]
+    pub conversation_id: ConversationId,
+    /// What was asked; `[erased]` once erased, `null` where nobody had asked.
+    #[schema(required)]
+    pub question: Option<String>,
+    /// What was answered all the same; `[erased]` once erased.
+    #[schema(required)]
+    pub answer: Option<String>,
+    /// Whether only words were searched for, because the question could not be embedded in time.
+    pub words_only: bool,
+    /// When it was answered.
+    #[serde(with = "crate::edge::rfc3339")]
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+}
+
+impl UnansweredView {
+    /// The question that was asked last before an answer.
+    #[must_use]
+    pub fn of(conversation: ConversationId, answer: MessageView, question: Option<MessageView>) -> Self {
+        Self {
+            message_id: answer.id,
+            conversation_id: conversation,
+            question: question.and_then(|question| question.content),
+            words_only: answer.retrieved.is_some_and(|retrieved| retrieved.words_only),
+            answer: answer.content,
+            at: answer.created_at,
+        }
+    }
 }
 
 impl Row for MessageRow {

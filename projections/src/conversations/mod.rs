@@ -10,6 +10,6 @@ mod tests;
 
 pub use list::{ConversationRow, ConversationView, Conversations};
 pub(crate) use list::{SENTIMENTS, STATUSES};
-pub use messages::{MessageRow, MessageView, Messages, ToolCallView};
+pub use messages::{MessagePart, MessageRow, MessageView, Messages, ToolCallView, UnansweredView};
 pub use passages::{PassageView, RetrievedView};
 pub use queries::{ConversationFilter, ConversationQueries};

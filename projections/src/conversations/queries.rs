@@ -43,6 +43,15 @@ pub trait ConversationQueries: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable>;
 
+    /// A page of [unanswered questions](super::UnansweredView), ordered by when they were answered; of one agent, or of
+    /// all.
+    async fn unanswered(
+        &self,
+        client: ClientId,
+        agent: Option<AgentId>,
+        page: &PageRequest,
+    ) -> Result<Page, StoreUnavailable>;
+
     /// A page of a conversation's messages. An unknown conversation has none.
     async fn messages(
         &self,

@@ -7,6 +7,7 @@ use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms};
 use domain::conversation::*;
 use domain::envelope::{StreamId, Time, Version};
 use domain::ids::{AgentId, CallId, ClientId, ConversationId, MessageId, ToolId};
+use domain::knowledge::{Grounds, Retrieved};
 use domain::model::{ModelRef, Provider, Usage};
 use domain::origin::Origin;
 use domain::ports::event_store::Expected;
@@ -16,7 +17,7 @@ use domain::wire::DomainEvent;
 use projections::agents::{AgentEntry, AgentRow, Agents};
 use projections::conversations::{
     ConversationFilter, ConversationQueries, ConversationRow, ConversationView, Conversations, MessageRow,
-    MessageView, Messages,
+    MessageView, Messages, UnansweredView,
 };
 use projections::document::{DocumentQueries as _, table_of};
 use projections::page::{Order, PageRequest};
@@ -31,6 +32,7 @@ use super::{World, brisk, on_every_database};
 on_every_database!(
     conversations_are_found_by_all_filters_at_once,
     messages_are_read_both_ways_in_pages_as_they_were_said_with_their_moods,
+    unanswered_questions_are_read_in_pages_with_what_was_asked,
     clients_never_see_each_others_conversations,
     rebuilt_views_are_the_same_byte_for_byte,
 );
@@ -91,7 +93,12 @@ fn facts(n: u64) -> Vec<ConversationEvent> {
             first_token_ms: Some(2),
             finish: Finish::Stop,
             passed_over: vec![],
-            retrieved: None,
+            retrieved: (k != 0).then(|| Retrieved {
+                grounds: if k == 1 { Grounds::Nothing } else { Grounds::Found },
+                took_ms: 3,
+                words_only: n == 2,
+                passages: vec![],
+            }),
             call: None,
             tell_at: None,
             at: at(n),
@@ -209,6 +216,33 @@ async fn messages_are_read_both_ways_in_pages_as_they_were_said_with_their_moods
     assert_eq!((rest.iter().map(|one| one.seq).collect::<Vec<_>>(), next), (vec![2, 1], None));
     let by_id = world.views.message(client(1), talk(1), first[1].id).await.unwrap().unwrap();
     assert_eq!(serde_json::from_str::<MessageView>(&by_id).unwrap(), first[1]);
+}
+
+async fn unanswered_questions_are_read_in_pages_with_what_was_asked(world: World) {
+    history(&world).await;
+    let read = async |whose, agent, after| {
+        let page = PageRequest { limit: 2, after, ..PageRequest::default() };
+        let found = world.views.unanswered(whose, agent, &page).await.unwrap();
+        let views = found.items.iter().map(|json| serde_json::from_str::<UnansweredView>(json).unwrap());
+        (views.collect::<Vec<_>>(), found.next)
+    };
+    let (first, next) = read(client(1), None, None).await;
+    assert_eq!(first.iter().map(|one| one.conversation_id).collect::<Vec<_>>(), [talk(6), talk(5)]);
+    let asked = |one: &UnansweredView| (one.question.clone(), one.answer.clone());
+    let texts = (Some("question 1 \0 你好".to_owned()), Some("answer 1".to_owned()));
+    assert!(first.iter().all(|one| asked(one) == texts), "{first:?}");
+    let (second, next) = read(client(1), None, next).await;
+    assert_eq!(second.iter().map(|one| one.conversation_id).collect::<Vec<_>>(), [talk(4), talk(3)]);
+    let (last, next) = read(client(1), None, next).await;
+    assert_eq!((last.len(), last[0].words_only, next), (2, true, None));
+    // of an agent, and of nobody else's
+    let (first, next) = read(client(1), Some(AGENT), None).await;
+    assert_eq!(first.iter().map(|one| one.conversation_id).collect::<Vec<_>>(), [talk(6), talk(4)]);
+    let (last, _) = read(client(1), Some(AGENT), next).await;
+    assert_eq!(last.iter().map(|one| one.conversation_id).collect::<Vec<_>>(), [talk(2)]);
+    assert_eq!(read(client(2), None, None).await.0.len(), 1);
+    assert!(read(client(2), Some(AGENT), None).await.0.is_empty());
+    assert!(read(client(3), None, None).await.0.is_empty());
 }
 
 async fn clients_never_see_each_others_conversations(world: World) {

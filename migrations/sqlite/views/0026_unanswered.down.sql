@@ -1,0 +1,4 @@
+-- Nobody asks for unanswered questions.
+DROP INDEX messages_unanswered;
+ALTER TABLE messages DROP COLUMN part;
+ALTER TABLE messages DROP COLUMN created_at;
