@@ -15,7 +15,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
 use adapters::clock::SystemClock;
 use adapters::event_store::{SqliteEventStore, SqliteSettings};
 use adapters::ids::RandomIds;
@@ -49,7 +48,7 @@ use domain::wire::DomainEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tests::client::{Api, TEST_KEY};
-use tests::load::{Load, Report, get};
+use tests::load::{Load, Report, empty_handler, get, views_behind};
 use tests::server::{Server, ServerOptions};
 
 /// Over so many days the calls are spread.
@@ -107,7 +106,7 @@ async fn run(folder: &Path, calls: u64, requests: usize, paint: bool) {
     println!("all views of the node show {} calls after {:.1?}", past.calls, begun.elapsed());
 
     println!("{requests} requests each, {CONNECTIONS} at a time");
-    let limit = show("limit: empty actix handler", &empty_handler(), "/", requests, None).await;
+    let limit = show("limit: empty actix handler", &empty_handler().unwrap(), "/", requests, None).await;
     for (name, path) in asked(past) {
         show(&name, server.address(), &path, requests, Some(limit)).await;
     }
@@ -184,33 +183,19 @@ async fn show(what: &str, address: &str, path: &str, requests: usize, limit: Opt
     median
 }
 
-fn empty_handler() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap().to_string();
-    std::thread::spawn(move || {
-        let answer = || async { HttpResponse::Ok().content_type("application/json").body(r#"{"data":[]}"#) };
-        let server = HttpServer::new(move || App::new().default_service(web::to(answer)));
-        actix_web::rt::System::new().block_on(server.workers(1).listen(listener).unwrap().run())
-    });
-    address
-}
-
 /// Waits until every view is where the log ends, and every call is counted.
 async fn settled(server: &Server, past: Past) {
     let api = Api::new(&server.base).unwrap();
     let begun = Instant::now();
     let figures = format!("/api/v1/analytics/overview?from={}", rfc3339(past.from()));
     loop {
-        let metrics = api.get("/metrics").await.unwrap().body;
-        let text = metrics.as_str().unwrap_or_default().to_owned();
-        let of_views = text.lines().filter(|line| line.starts_with("voxledger_projection_lag_events"));
-        let behind: f64 = of_views.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum();
+        let behind = views_behind(&api).await.unwrap();
         let figures = api.get(&figures).await.unwrap().data().unwrap();
         // a view says how far behind it is when it has begun
-        if behind == 0.0 && figures["calls"]["total"] == past.calls {
+        if behind.unwrap_or(0.0) == 0.0 && figures["calls"]["total"] == past.calls {
             return;
         }
-        assert!(begun.elapsed() < PATIENCE, "the views are {behind} events behind: {figures}");
+        assert!(begun.elapsed() < PATIENCE, "the views are {behind:?} events behind: {figures}");
         tokio::time::sleep(POLL).await;
     }
 }

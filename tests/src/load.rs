@@ -5,10 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, bail};
 use hdrhistogram::Histogram;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+
+use crate::client::Api;
 
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -170,4 +173,25 @@ pub fn post(path: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
     let mut bytes = request.into_bytes();
     bytes.extend_from_slice(body);
     bytes
+}
+
+/// Address of a server that answers everything at once with an empty list: what actix allows.
+pub fn empty_handler() -> Result<String> {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?.to_string();
+    std::thread::spawn(move || -> std::io::Result<()> {
+        let answer = || async { HttpResponse::Ok().content_type("application/json").body(r#"{"data":[]}"#) };
+        let server = HttpServer::new(move || App::new().default_service(web::to(answer)));
+        actix_web::rt::System::new().block_on(server.workers(1).listen(listener)?.run())
+    });
+    Ok(address)
+}
+
+/// How many events the views of a node are behind the log in all; `None` before they say so.
+pub async fn views_behind(api: &Api) -> Result<Option<f64>> {
+    let metrics = api.get("/metrics").await?.body;
+    let text = metrics.as_str().unwrap_or_default();
+    let of_views = text.lines().filter(|line| line.starts_with("voxledger_projection_lag_events"));
+    let behind: Vec<f64> = of_views.filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
+    Ok((!behind.is_empty()).then(|| behind.iter().sum()))
 }
