@@ -1,9 +1,11 @@
 // Prices: the lists in force and to come, and an editor for the platform's administrator.
 import { html, useState } from '../../lib/html.js';
-import { call, get } from '../../lib/api.js';
+import { all, call, get } from '../../lib/api.js';
 import { useLoad } from '../../lib/load.js';
+import { setQuery } from '../../lib/router.js';
+import { useStore } from '../../lib/store.js';
 import { amountOf, count, moment, money, words } from '../../lib/format.js';
-import { may } from '../../lib/session.js';
+import { may, me } from '../../lib/session.js';
 import { Choice, Failure, Text, useForm } from '../../ui/form.js';
 import { Dialog } from '../../ui/dialog.js';
 import { say } from '../../ui/toast.js';
@@ -20,21 +22,35 @@ const UNITS = {
 };
 const BLANK = { component: 'carrier', unit: 'second', provider: '', model: '', per: '60', price: '0', increment: '1', minimum: '0' };
 
-export function Prices() {
-  const lists = useLoad((signal) => get('/billing/prices', {}, signal), []);
+export function Prices({ query }) {
+  const platform = useStore(me)?.platform;
+  const of = platform ? query.client : undefined;
+  const lists = useLoad((signal) => get('/billing/prices', { client_id: of }, signal), [of]);
   const [editing, setEditing] = useState(null);
   const saved = () => {
     setEditing(null);
     say('The prices hold from now on.');
     lists.reload();
   };
-  return html`<${Section} title="Prices" actions=${lists.data && may('billing:write') && html`<button type="button" class="small" onClick=${() => setEditing(lists.data.find((list) => !list.client_id) ?? { currency: 'USD', prices: [] })}>Change the prices</button>`}>
+  const list = lists.data?.find((one) => (of ? one.client_id === of : !one.client_id)) ?? { currency: lists.data?.[0]?.currency ?? 'USD', prices: [] };
+  return html`<${Section} title="Prices" actions=${lists.data && may('billing:write') && html`<button type="button" class="small" onClick=${() => setEditing(list)}>Change the prices</button>`}>
+    ${platform && html`<${Whose} of=${of} />`}
     <${Shown} of=${lists}>${(all) => (all.length ? all.map((list) => html`<${List} key=${`${list.client_id}${list.effective_from}`} of=${list} />`) : html`<p class="hint">There are no prices yet, so calls cost nothing.</p>`)}<//>
-    ${editing && html`<${Editor} of=${editing} saved=${saved} onClose=${() => setEditing(null)} />`}
+    ${editing && html`<${Editor} of=${editing} client=${of} saved=${saved} onClose=${() => setEditing(null)} />`}
   <//>`;
 }
 
-const List = ({ of }) => html`<h3>${of.client_id ? 'Your own' : 'Everybody’s'}, from ${moment(of.effective_from)}</h3>
+// The platform's administrator sets everybody's prices, and those of a client.
+function Whose({ of }) {
+  const clients = useLoad((signal) => all('/auth/clients', {}, signal), []);
+  return html`<form class="filters" role="search" onSubmit=${(event) => event.preventDefault()}>
+    <label>Prices of <select value=${of ?? ''} onChange=${(event) => setQuery({ client: event.target.value || undefined })}>
+      <option value="">everybody</option>${(clients.data ?? []).map((client) => html`<option key=${client.id} value=${client.id} selected=${client.id === of}>${client.name}</option>`)}
+    </select></label>
+  </form>`;
+}
+
+const List = ({ of }) => html`<h3>${of.client_id ? 'The client’s own' : 'Everybody’s'}, from ${moment(of.effective_from)}</h3>
   <${Table} label="Prices from ${moment(of.effective_from)}" rows=${of.prices} rowKey=${(one) => [one.component, one.unit, one.provider, one.model].join()} empty="An empty list: nothing of its own." columns=${[
     { name: 'component', label: 'Part', cell: (one) => words(one.component) },
     { name: 'of', label: 'Provider, model', wide: true, cell: (one) => [one.provider, one.model].filter(Boolean).join(', ') || 'any' },
@@ -63,16 +79,16 @@ const sent = ({ provider, model, ...price }) => ({
   minimum: Number(price.minimum),
 });
 
-function Editor({ of, saved, onClose }) {
+function Editor({ of, client, saved, onClose }) {
   const [currency, setCurrency] = useState(of.currency);
   const [rows, setRows] = useState(of.prices.length ? of.prices.map(shown) : [BLANK]);
   const form = useForm(async () => {
-    await call('PUT', '/billing/prices', { body: { currency, prices: rows.map(sent) } });
+    await call('PUT', '/billing/prices', { body: { currency, prices: rows.map(sent), ...(client && { client_id: client }) } });
     saved();
   });
   const change = (at, more) => setRows(rows.map((row, n) => (n === at ? { ...row, ...more } : row)));
   const part = (at, component) => change(at, { component, unit: UNITS[component].includes(rows[at].unit) ? rows[at].unit : UNITS[component][0] });
-  return html`<${Dialog} title="Everybody’s prices" onClose=${onClose} wide>
+  return html`<${Dialog} title=${client ? 'Prices of the client' : 'Everybody’s prices'} onClose=${onClose} wide>
     <form class="form" onSubmit=${form.submit}>
       <${Text} label="Currency" name="currency" value=${currency} onInput=${setCurrency} error=${form.errors.currency} maxlength="3" hint="All prices of a node have the same one" required />
       ${rows.map((row, at) => html`<fieldset key=${at} class="wide form"><legend>Price ${at + 1}</legend>
@@ -87,6 +103,7 @@ function Editor({ of, saved, onClose }) {
         <div class="actions wide"><button type="button" class="small quiet" onClick=${() => setRows(rows.filter((_, n) => n !== at))}>Remove price ${at + 1}</button></div>
       </fieldset>`)}
       <div class="actions wide"><button type="button" class="small" onClick=${() => setRows([...rows, BLANK])}>Add a price</button></div>
+      ${client && html`<p class="hint wide">They come before everybody’s. Without a price in it, the list has the client pay everybody’s again.</p>`}
       <p class="hint wide">The list holds from now on in place of the one before. Calls that ended keep their prices.</p>
       <${Failure} form=${form} />
       <div class="actions wide"><button class="primary" disabled=${form.busy}>Set the prices</button></div>
