@@ -165,6 +165,10 @@ ids! {
     TransactionId = "led" in "ledger_transaction";
     /// The prices of the node.
     PriceBookId = "prb" in "price_book";
+    /// What calls of a client may spend; its id is the client's.
+    SpendLimitsId = "spl" in "spend_limits";
+    /// What calls of a client under limits spend; its id is the client's.
+    SpendGuardId = "spg" in "spend_guard";
     /// A purchase of credit.
     CheckoutId = "chk" in "checkout";
     /// A payment as the payment provider tells it; derived from its id. Never shown at the edge.

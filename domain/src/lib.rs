@@ -37,6 +37,7 @@ pub mod privacy;
 pub mod provider;
 pub mod ranking;
 pub mod retry_after;
+pub mod spend;
 mod spoken;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

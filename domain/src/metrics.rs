@@ -11,6 +11,7 @@ use crate::ivr::session::{Heard, SessionStatus, WebhookOutcome};
 use crate::knowledge::{DocumentFault, Grounds};
 use crate::model::Provider;
 use crate::ports::embeddings::EmbeddingProvider;
+use crate::spend::LimitKind;
 use crate::webhook::delivery::ErrorClass;
 
 /// Type of a metric.
@@ -181,7 +182,10 @@ metrics! {
         "when": || vec!["begin", "under_way"];
     /// Calls that could not be charged: somebody must look.
     CALLS_NOT_CHARGED = "voxledger_calls_not_charged_total", Counter, Count,
-        "because": || vec!["other_currency", "too_old", "refused"];
+        "because": || vec!["other_currency", "too_old", "refused", "prices", "unreadable"];
+    /// Calls and transfers that were refused by a spend limit.
+    SPEND_LIMITS_REACHED = "voxledger_spend_limits_reached_total", Counter, Count,
+        "limit": || LimitKind::ALL.iter().map(|limit| limit.as_str()).collect();
     /// Events of Stripe's webhooks, by what became of them.
     STRIPE_EVENTS = "voxledger_stripe_events_total", Counter, Count,
         "outcome": || vec!["applied", "repeated", "flagged", "foreign", "unused"];

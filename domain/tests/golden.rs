@@ -24,6 +24,8 @@ mod knowledge;
 mod msgpack;
 #[path = "golden/samples.rs"]
 mod samples;
+#[path = "golden/spend.rs"]
+mod spend;
 #[path = "golden/talk.rs"]
 mod talk;
 #[path = "golden/webhooks.rs"]
@@ -58,6 +60,7 @@ use domain::privacy::job::PrivacyJobEvent;
 use domain::privacy::policy::PolicyEvent;
 use domain::privacy::subject_rule;
 use domain::provider::ProviderEvent;
+use domain::spend::{SpendGuardEvent, SpendLimitsEvent};
 use domain::tool::ToolEvent;
 use domain::unique_name::UniqueNameEvent;
 use domain::upload::UploadEvent;
@@ -88,6 +91,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<PriceBookEvent>(billing::price_book());
     proof.prove::<CheckoutEvent>(billing::checkout());
     proof.prove::<PaymentEvent>(billing::payment());
+    proof.prove::<SpendLimitsEvent>(spend::limits());
+    proof.prove::<SpendGuardEvent>(spend::guard());
     proof.prove::<HubspotContactEvent>(customers::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());

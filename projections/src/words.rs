@@ -6,7 +6,9 @@
 use domain::call::terms as call;
 use domain::ivr::{action, lint, session};
 use domain::ports::embeddings;
-use domain::{billing, conversation, knowledge, memory, model, privacy, provider, tool, user, webhook};
+use domain::{
+    billing, conversation, knowledge, memory, model, privacy, provider, spend, tool, user, webhook,
+};
 
 use crate::analytics::{Grouping, Metric};
 use crate::audit_log::AuditActor;
@@ -101,6 +103,10 @@ closed_sets! {
     PriceUnit = each(billing::Unit::ALL, billing::Unit::as_str);
     /// How an amount becomes a whole number of millionths.
     PriceRounding = ["half_up", "up", "down"];
+    /// Limit of what calls may spend.
+    SpendLimitKind = each(spend::LimitKind::ALL, spend::LimitKind::as_str);
+    /// Kind of what spend limits are of.
+    SpendScopeKind = ["client", "key", "agent"];
     /// What a payment does not fit in.
     CheckoutMismatch = each(billing::checkout::Mismatch::ALL, billing::checkout::Mismatch::as_str);
     /// Where a purchase of credit stands.

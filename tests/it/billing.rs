@@ -68,7 +68,7 @@ async fn delivered(world: &World, webhook: &StripeWebhook) -> Result<()> {
     Ok(())
 }
 
-async fn price(api: &Api, prices: Value) -> Result<()> {
+pub async fn price(api: &Api, prices: Value) -> Result<()> {
     let body = json!({"currency": "USD", "prices": prices}).to_string().into_bytes();
     let set = api.send("PUT", "/api/v1/billing/prices", &[], Some(body)).await?;
     ensure!(set.status == 200, "{} {}", set.status, set.body);
@@ -93,7 +93,7 @@ async fn balance(api: &Api) -> Result<(i64, i64)> {
     Ok((balance["available"].as_i64().context("available")?, balance["held"].as_i64().context("held")?))
 }
 
-async fn balance_is(api: &Api, expected: (i64, i64)) -> Result<()> {
+pub async fn balance_is(api: &Api, expected: (i64, i64)) -> Result<()> {
     let mut last = (0, 0);
     let reached = until("the balance", SOON, async || {
         last = balance(api).await?;
@@ -102,7 +102,7 @@ async fn balance_is(api: &Api, expected: (i64, i64)) -> Result<()> {
     reached.await.with_context(|| format!("{last:?}, not {expected:?}"))
 }
 
-fn amounts(transactions: &[Value]) -> i64 {
+pub fn amounts(transactions: &[Value]) -> i64 {
     transactions.iter().filter_map(|one| one["amount"]["amount_micros"].as_i64()).sum()
 }
 
@@ -217,6 +217,36 @@ async fn costs_add_up(world: &World) -> Result<()> {
 async fn a_call_costs_the_sum_of_its_items_and_a_statement_that_of_its_transactions() -> Result<()> {
     let world = World::start().await?;
     costs_add_up(&world).await?;
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_leave_as_cloud_events_page_by_page() -> Result<()> {
+    let world = World::start().await?;
+    for reason in ["one", "two", "three"] {
+        grant(&world.api, 1_000_000, reason).await?;
+    }
+    let all = world.api.list_all(&format!("{TRANSACTIONS}?order=asc")).await?;
+    let (mut next, mut events) = (Some(format!("{TRANSACTIONS}?order=asc&limit=2")), Vec::new());
+    while let Some(path) = next {
+        let accept = [("accept", "application/cloudevents-batch+json")];
+        let answer = world.api.send("GET", &path, &accept, None).await?;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.header("content-type"), Some("application/cloudevents-batch+json"));
+        events.extend(answer.body.as_array().context("a batch")?.clone());
+        let link = answer.header("link").map(|link| link.trim_end_matches("; rel=\"next\"").to_owned());
+        next = link.map(|link| link.trim_matches(['<', '>']).to_owned());
+    }
+    assert_eq!(events.len(), 3);
+    for (event, transaction) in events.iter().zip(&all) {
+        assert_eq!(
+            (&event["specversion"], &event["type"]),
+            (&json!("1.0"), &json!("voxledger.ledger.grant"))
+        );
+        assert_eq!((&event["id"], &event["time"]), (&transaction["id"], &transaction["at"]));
+        assert_eq!(&event["data"], transaction);
+    }
     world.close().await?;
     Ok(())
 }

@@ -66,7 +66,7 @@ async fn session_over(world: &World, call: &Value) -> Result<Value> {
     .await
 }
 
-fn caller() -> CallScript {
+pub fn caller() -> CallScript {
     CallScript::new(CALLER, OUR_NUMBER)
 }
 

@@ -11,7 +11,7 @@ use domain::ids::{CallId, ClientId, TransactionId};
 use domain::ports::event_store::{Direction, ReadError};
 use domain::wire::{DecodeError, DomainEvent as _};
 
-use super::{Billing, CoverError, LedgerError, LedgerReceipt};
+use super::{Billing, CoverError, LedgerError, LedgerReceipt, SpendError};
 use crate::session::CommandError;
 
 const PAGE: usize = 512;
@@ -27,6 +27,8 @@ pub enum ChargeError {
     Ledger(#[from] LedgerError),
     #[error("what was kept for the call was not given back")]
     Release(#[from] CoverError),
+    #[error("the spend guard was not told of the charge")]
+    Spend(#[from] SpendError),
     /// The answer of its agent is still being made.
     #[error("the conversation of the call has an open turn")]
     OpenTurn,
@@ -91,6 +93,7 @@ impl Billing {
         let book = self.prices.as_of(over.at).await.map_err(ChargeError::Prices)?;
         let Some(list) = book.in_force(client, over.at) else {
             self.release(client, call).await?;
+            self.guards.charged(client, call, over.usage.agent, 0, over.at).await?;
             return Ok(None);
         };
         let rated = match rate(&list, &over.usage) {
@@ -99,11 +102,18 @@ impl Billing {
         };
         let (id, now) = (TransactionId(self.runtime.ids.next()), self.runtime.clock.now());
         let seen = over.seen.0.0.saturating_add(over.seen.1.0);
+        let total = match rated.total() {
+            Ok(total) => total,
+            Err(error) => return self.never(client, call, "prices", error.to_string()).await,
+        };
         let change = Change::Charge { call, seen, rated, agent: over.usage.agent };
         let terms = self.terms.terms(client);
         let request = CreditRequest { id, currency: Some(list.currency), terms, change, now };
         match self.ledger.post(client, request, None).await {
-            Ok(receipt) => Ok(Some(receipt)),
+            Ok(receipt) => {
+                self.guards.charged(client, call, over.usage.agent, total, over.at).await?;
+                Ok(Some(receipt))
+            }
             Err(CommandError::Refused(refusal)) => {
                 let because = match refusal {
                     CreditRefusal::OtherCurrency(_) => "other_currency",

@@ -12,7 +12,7 @@ use super::{Billing, LedgerError};
 use crate::session::CommandError;
 
 /// The least time that a call is covered for: until its cover was looked at for the first time, and once more.
-const MIN_HOLD: Duration = Duration::from_secs(30);
+pub(super) const MIN_HOLD: Duration = Duration::from_secs(30);
 /// How far the prices of an estimate may be behind.
 const BOOK_MAY_TRAIL: TimeDelta = TimeDelta::seconds(1);
 
@@ -103,7 +103,7 @@ impl Billing {
     }
 
     /// What so much time of a call may cost; `None` as its currency where nothing has a price.
-    async fn estimate(
+    pub(super) async fn estimate(
         &self,
         client: ClientId,
         provider: &str,

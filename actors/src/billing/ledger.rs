@@ -8,14 +8,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::billing::account::{CreditAccount, CreditEvent, CreditRefusal, CreditRequest};
-use domain::envelope::{Actor, Position};
+use domain::envelope::Position;
 use domain::ids::{ClientId, CreditAccountId};
-use domain::origin::Origin;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::context::{Appends, CommandContext};
+use super::own_context;
+use crate::context::CommandContext;
 use crate::runtime::Runtime;
 use crate::session::{CommandError, Session};
 
@@ -176,7 +176,7 @@ async fn post(
     let (mut open, mut written) = (together, 0);
     for round in 1..=MAX_ROUNDS {
         let context = open.first().and_then(|waiting| waiting.context.clone());
-        let context = context.unwrap_or_else(|| own_context(inner, client));
+        let context = context.unwrap_or_else(|| own_context(&inner.runtime, client));
         let requests: Vec<_> = open.iter().map(|waiting| waiting.request.clone()).collect();
         let decided = session.execute_decision(|account| account.decide_all(&requests), &context, None).await;
         count(session);
@@ -209,20 +209,6 @@ async fn post(
         open = again;
     }
     written
-}
-
-fn own_context(inner: &Inner, client: ClientId) -> CommandContext {
-    CommandContext {
-        client,
-        correlation_id: client.0,
-        causation_id: None,
-        actor: Actor::System("billing".to_owned()),
-        request_id: None,
-        traceparent: inner.runtime.trace.current(),
-        command_id: None,
-        origin: Origin::default(),
-        appends: Appends::default(),
-    }
 }
 
 fn count(session: &Session<CreditAccount>) {

@@ -4,20 +4,25 @@ mod books;
 mod charge;
 mod cover;
 mod ledger;
+mod spend;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::billing::BillingTerms;
+use domain::envelope::Actor;
 use domain::ids::ClientId;
+use domain::origin::Origin;
 
 pub use books::PriceBooks;
 pub use charge::ChargeError;
 pub use cover::{CoverError, Covered};
 pub use ledger::{Ledger, LedgerError, LedgerOptions, LedgerReceipt};
+pub use spend::{Dialled, SpendError, SpendGuards, SpendStanding};
 
 use crate::call::Calls;
+use crate::context::{Appends, CommandContext};
 use crate::runtime::Runtime;
 
 /// The terms of the clients, as the log has them.
@@ -55,6 +60,23 @@ pub struct Billing {
     pub calls: Calls,
     pub ledger: Ledger,
     pub prices: PriceBooks,
+    /// Holds calls to the spend limits.
+    pub guards: SpendGuards,
     pub terms: Arc<dyn ClientTerms>,
     pub options: BillingOptions,
+}
+
+/// Context of what billing writes by itself on a client's account.
+fn own_context(runtime: &Runtime, client: ClientId) -> CommandContext {
+    CommandContext {
+        client,
+        correlation_id: client.0,
+        causation_id: None,
+        actor: Actor::System("billing".to_owned()),
+        request_id: None,
+        traceparent: runtime.trace.current(),
+        command_id: None,
+        origin: Origin::default(),
+        appends: Appends::default(),
+    }
 }

@@ -8,6 +8,7 @@ use domain::call::terms::{CommandKind, EndReason, Fault};
 use domain::call::{CallCommand, CallRefusal, Outcome, Outgoing, Work};
 use domain::envelope::Position;
 use domain::ids::{CallId, ConversationId, IvrSessionId, LegId};
+use domain::phone::Party;
 use domain::ports::StoreUnavailable;
 use domain::ports::outbox::OutboxItem;
 use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause};
@@ -21,6 +22,7 @@ use super::recordings::{busy, pause};
 use super::retry::{Next, after_failure, backoff};
 use super::time::LONGEST_SLEEP;
 use super::{OutboxDeps, Owned, main_tag};
+use crate::billing::{Dialled, SpendError};
 use crate::carrier::MergeResult;
 use crate::context::CommandContext;
 use crate::conversation::VoiceError;
@@ -376,7 +378,13 @@ impl EffectRun<'_> {
             }
             Some(Outgoing::Leg(command)) => command,
         };
-        if matches!(command.action, LegAction::Transfer { .. }) {
+        if let LegAction::Transfer { to, .. } = &command.action {
+            // whom an erasure took away is nobody to transfer to
+            if let Some(to) = to.reveal()
+                && let Some(next) = self.refused_by_spend_limits(to).await?
+            {
+                return Ok(next);
+            }
             self.expect_target().await?;
         }
         match self.deps.telephony.command(&command).await {
@@ -386,6 +394,21 @@ impl EffectRun<'_> {
                 Next::GiveUp { code, gone } => self.settle(Outcome::Failed { code, gone }).await,
                 Next::AskLeg => self.ask_leg(&command).await,
             },
+        }
+    }
+
+    /// What is next where a spend limit does not allow a transfer, whoever asked for it, or cannot be read.
+    async fn refused_by_spend_limits(&self, to: &Party) -> Result<Option<NextStep>, CallError> {
+        let Some(billing) = &self.deps.billing else { return Ok(None) };
+        let agent = self.deps.calls.inspect(self.call()).await?.agent();
+        let dialled = Dialled { call: self.call(), key: None, agent, to: to.clone() };
+        match billing.admit_transfer(self.item.client, dialled, self.item.effect_id).await {
+            Ok(()) => Ok(None),
+            Err(SpendError::Reached(_)) => {
+                let outcome = Outcome::Failed { code: "spend_limit_reached".to_owned(), gone: false };
+                self.settle(outcome).await.map(Some)
+            }
+            Err(error) => Ok(Some(NextStep::wait(backoff(self.attempts(), self.item.effect_id), &error))),
         }
     }
 

@@ -35,7 +35,7 @@ async fn set_prices(world: &World, prices: Vec<Price>) {
 }
 
 /// A minute of the carrier costs 60 000 millionths, by the second; or the carrier's own charge and a fifth.
-async fn price(world: &World, markup: bool) {
+pub async fn price(world: &World, markup: bool) {
     let mut prices = vec![priced(Component::Carrier, Unit::Second, 60, 60_000)];
     if markup {
         prices.push(priced(Component::Carrier, Unit::Cost, 100, 120));

@@ -15,6 +15,7 @@ mod privacy;
 mod recordings;
 mod sealer;
 mod snapshots;
+mod spend;
 mod talking;
 mod webhooks;
 mod world;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use actors::billing::{Billing, BillingOptions, ClientTerms, Ledger, LedgerOptions, PriceBooks};
+use actors::billing::{Billing, BillingOptions, ClientTerms, Ledger, LedgerOptions, PriceBooks, SpendGuards};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
@@ -306,6 +306,7 @@ impl World {
             calls: calls.clone(),
             ledger: Ledger::new(runtime.clone(), LedgerOptions::default(), stop.clone()),
             prices: PriceBooks::new(runtime.clone()),
+            guards: SpendGuards::new(runtime.clone(), [7; 32]),
             terms: terms.clone(),
             options: BillingOptions::default(),
         };

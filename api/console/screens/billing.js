@@ -9,6 +9,7 @@ import { Facts, Id, Page, Section, Shown, Tabs } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 import { Buy } from './billing/buy.js';
 import { Prices } from './billing/prices.js';
+import { Spend } from './billing/spend.js';
 import { Statement } from './billing/statement.js';
 
 const KINDS = ['purchase', 'usage', 'hold', 'release', 'grant', 'refund', 'dispute', 'correction'];
@@ -26,10 +27,12 @@ export function Billing({ query }) {
       ['credit', 'Credit', link('billing')],
       ['statement', 'Statement', link('billing', { tab: 'statement' })],
       ['prices', 'Prices', link('billing', { tab: 'prices' })],
+      ['limits', 'Spend limits', link('billing', { tab: 'limits' })],
     ]} />
     ${tab === 'credit' && html`<${Section} title="Credit"><${Shown} of=${balance}>${(of) => html`<${Credit} of=${of} spent=${usage.data?.[0]?.amount} />`}<//><//><${Transactions} query=${query} />`}
     ${tab === 'statement' && html`<${Statement} query=${query} />`}
-    ${tab === 'prices' && html`<${Prices} />`}
+    ${tab === 'prices' && html`<${Prices} query=${query} />`}
+    ${tab === 'limits' && html`<${Spend} query=${query} currency=${balance.data?.currency} />`}
     ${buying && html`<${Buy} currency=${balance.data?.currency} onClose=${() => setBuying(false)} />`}
   <//>`;
 }

@@ -55,11 +55,26 @@ pub const PUBLIC_TYPES: &[PublicType] = &[
         "credits.exhausted",
         "The credit of a client that pays in advance is used up: once for each time it is.",
     ),
+    sent(
+        "spend.limit_reached",
+        "A call or a transfer was refused by a spend limit: told once an hour at most for each limit.",
+    ),
 ];
 
 /// Families of public events, including those that get events only in later versions.
-const FAMILIES: &[&str] =
-    &["call", "ivr", "conversation", "agent", "function", "customer", "kb", "error", "credits", "campaign"];
+const FAMILIES: &[&str] = &[
+    "call",
+    "ivr",
+    "conversation",
+    "agent",
+    "function",
+    "customer",
+    "kb",
+    "error",
+    "credits",
+    "spend",
+    "campaign",
+];
 
 /// The event a test delivers. No endpoint asks for it.
 pub const TEST_TYPE: &str = "webhook.test";

@@ -13,7 +13,7 @@ use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
     AccountId, AgentId, ApiKeyId, CallId, CheckoutId, ClientId, CreditAccountId, CustomerId, DeliveryId,
     DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId, NumberId,
-    PriceBookId, PrivacyJobId, ToolId, UploadId, UserId,
+    PriceBookId, PrivacyJobId, SpendLimitsId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
@@ -27,6 +27,7 @@ use domain::privacy::content::ContentLevel;
 use domain::privacy::job::{JobKind, PrivacyJobEvent};
 use domain::privacy::policy::PolicyEvent;
 use domain::provider::{AccountTerms, ProviderEvent, ProviderKind};
+use domain::spend::{SpendLimits, SpendLimitsEvent, SpendScope};
 use domain::tool::{ToolEvent, ToolTerms};
 use domain::upload::UploadEvent;
 use domain::user::{UserEvent, UserTerms};
@@ -42,6 +43,7 @@ use crate::clients::ClientLimitsView;
 use crate::edge::format_time;
 use crate::ivr_menus::{ActionShape, GlobalsShape, HoursShape, ItemShape};
 use crate::numbers::RouteView;
+use crate::webhooks::SpendScopeView;
 
 /// Name of a business action, for example `API_KEY_CREATED`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -214,6 +216,10 @@ audited! {
             "client_id": e.client.map(|id| id.to_string()), "currency": e.currency,
             "effective_from": format_time(e.effective_from), "prices": e.prices,
         }));
+    }
+    SpendLimitsEvent of SpendLimitsId by anybody as |_| {
+        "spend_limits.changed", Changed(e) => SPEND_LIMITS_CHANGED:
+            spend_limits_changed(e.scope, &e.before, &e.after);
     }
     CheckoutEvent of CheckoutId by asked_for as |_| {
         "checkout.requested", Requested(e) => CHECKOUT_REQUESTED: made(json!({
@@ -465,6 +471,21 @@ fn endpoint_terms(terms: &EndpointTerms) -> Value {
         "description": terms.description, "enabled": terms.enabled, "headers": terms.headers.shown,
         "ordering": terms.ordering, "rate_limit_per_second": terms.rate_limit_per_second,
     })
+}
+
+fn spend_limits_changed(scope: SpendScope, before: &SpendLimits, after: &SpendLimits) -> AuditDetails {
+    let limits = |limits: &SpendLimits| {
+        json!({
+            "destinations": limits.destinations, "max_rate_per_minute": limits.max_rate_per_minute,
+            "daily_spend": limits.daily_spend, "calls_per_minute": limits.calls_per_minute,
+            "calls_per_number": limits.calls_per_number,
+        })
+    };
+    let mut told = changed(limits(before), limits(after));
+    if let Some(after) = &mut told.after {
+        after["scope"] = json!(SpendScopeView::from(scope));
+    }
+    told
 }
 
 fn user_terms(terms: UserTerms) -> Value {

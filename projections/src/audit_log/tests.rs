@@ -331,6 +331,10 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     assert_eq!((kind.as_str(), &after["currency"]), ("checkout", &json!("USD")));
     let (kind, after) = made("PRICES_SET");
     assert_eq!((kind.as_str(), after["prices"].as_array().map(Vec::len)), ("price_book", Some(1)));
+    let entry = shown.remove("SPEND_LIMITS_CHANGED").unwrap();
+    let after = entry.after.unwrap();
+    assert_eq!((entry.resource.kind.as_str(), &after["scope"]["type"]), ("spend_limits", &json!("agent")));
+    assert_eq!(entry.before.unwrap()["daily_spend"], json!(null));
     let entry = shown.remove("CLIENT_BILLING_CHANGED").unwrap();
     assert_eq!(entry.resource.kind, "client");
     assert_ne!(entry.before, entry.after);

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use utoipa::openapi::{RefOr, Schema};
 use utoipa::{PartialSchema, ToSchema};
 
-use super::credits::CreditNotice;
+use super::credits::{CreditNotice, SpendNotice};
 use super::errors::ErrorView;
 use super::examples;
 use super::occurrences::FunctionView;
@@ -79,6 +79,7 @@ fn event_schema(kind: &PublicType) -> EventSchema {
         Some(("function", _)) => schema_of::<FunctionView>(kind),
         Some(("error", _)) => schema_of::<ErrorView>(kind),
         Some(("credits", _)) => schema_of::<CreditNotice>(kind),
+        Some(("spend", _)) => schema_of::<SpendNotice>(kind),
         _ => schema_of::<Anything>(kind),
     }
 }

@@ -1,4 +1,5 @@
-//! What clients are told of their credit and of purchases. Each event says it all by itself: the ledger may be long.
+//! What clients are told of their credit, of purchases and of spend limits. Each event says it all by itself: the ledger
+//! may be long.
 
 use bytes::Bytes;
 use domain::billing::account::{
@@ -6,8 +7,9 @@ use domain::billing::account::{
 };
 use domain::billing::checkout::CheckoutEvent;
 use domain::envelope::Recorded;
-use domain::ids::{CheckoutId, CreditAccountId, event_type_id};
+use domain::ids::{CheckoutId, CreditAccountId, SpendGuardId, event_type_id};
 use domain::ports::webhooks::PublishError;
+use domain::spend::{LimitReached, SpendGuardEvent, SpendScope};
 use domain::webhook::public::PublicEvent;
 use domain::wire::{DecodeError, DomainEvent as _};
 use serde::Serialize;
@@ -55,7 +57,68 @@ impl CreditNotice {
     }
 }
 
-/// The public event that an event of a ledger or of a checkout leads to.
+/// A spend limit that refused a call or a transfer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct SpendNotice {
+    /// Guard of your spend limits: TypeID `spg_…`.
+    pub id: String,
+    /// The limit that was reached.
+    #[schema(value_type = crate::words::SpendLimitKind)]
+    pub limit: &'static str,
+    /// What the limit is of.
+    pub scope: SpendScopeView,
+    /// What the limit allows: millionths of the currency, or calls; 0 for a destination.
+    pub allowed: i64,
+    /// What there was already, or what a minute would have cost; 0 for a destination.
+    pub found: i64,
+    /// API key that asked for the call: TypeID `key_…`.
+    #[schema(required)]
+    pub key_id: Option<String>,
+    /// Agent of the call: TypeID `agt_…`.
+    #[schema(required)]
+    pub agent_id: Option<String>,
+}
+
+/// What spend limits are of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = SpendScope)]
+pub struct SpendScopeView {
+    /// Kind of what the limits are of.
+    #[serde(rename = "type")]
+    #[schema(value_type = crate::words::SpendScopeKind)]
+    pub kind: &'static str,
+    /// Id of the API key (`key_…`) or of the agent (`agt_…`); `null`: the client itself.
+    #[schema(required)]
+    pub id: Option<String>,
+}
+
+impl From<SpendScope> for SpendScopeView {
+    fn from(scope: SpendScope) -> Self {
+        let id = match scope {
+            SpendScope::Client => None,
+            SpendScope::Key(key) => Some(key.to_string()),
+            SpendScope::Agent(agent) => Some(agent.to_string()),
+        };
+        Self { kind: scope.as_str(), id }
+    }
+}
+
+impl SpendNotice {
+    fn of(id: SpendGuardId, reached: LimitReached) -> Self {
+        let LimitReached { breach, key, agent, .. } = reached;
+        Self {
+            id: id.to_string(),
+            limit: breach.limit.as_str(),
+            scope: breach.scope.into(),
+            allowed: breach.allowed,
+            found: breach.found,
+            key_id: key.map(|key| key.to_string()),
+            agent_id: agent.map(|agent| agent.to_string()),
+        }
+    }
+}
+
+/// The public event that an event of a ledger, of a checkout or of a spend guard leads to.
 pub(super) fn published(fact: &Recorded) -> Result<Option<PublicEvent>, PublishError> {
     let unreadable = |error| PublishError::Event { position: fact.position, error };
     let Some((name, data)) = told(fact).map_err(unreadable)? else { return Ok(None) };
@@ -78,6 +141,7 @@ pub(super) fn published(fact: &Recorded) -> Result<Option<PublicEvent>, PublishE
 #[serde(untagged)]
 enum Told {
     Credit(CreditNotice),
+    Spend(SpendNotice),
     Failure(Box<ErrorView>),
 }
 
@@ -86,6 +150,19 @@ fn told(fact: &Recorded) -> Result<Option<(&'static str, Told)>, DecodeError> {
         let event = CheckoutEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
         let failure = ErrorView::of_checkout(CheckoutId(fact.stream.id()), &event);
         return Ok(failure.map(|failure| (ERROR, Told::Failure(Box::new(failure)))));
+    }
+    if fact.stream.category() == SpendGuardId::CATEGORY {
+        let event = SpendGuardEvent::decode(&fact.event_type, fact.schema, &fact.payload)?;
+        return Ok(match event {
+            SpendGuardEvent::Reached(reached) => {
+                let notice = SpendNotice::of(SpendGuardId(fact.stream.id()), reached);
+                Some(("spend.limit_reached", Told::Spend(notice)))
+            }
+            SpendGuardEvent::Admitted(_)
+            | SpendGuardEvent::Forgone(_)
+            | SpendGuardEvent::Transfer(_)
+            | SpendGuardEvent::Charged(_) => None,
+        });
     }
     Ok(notice(fact)?.map(|(name, notice)| (name, Told::Credit(notice))))
 }
@@ -118,6 +195,7 @@ fn written(
 ) -> Result<Bytes, serde_json::Error> {
     let id = match &data {
         Told::Credit(_) => CreditAccountId(fact.stream.id()).to_string(),
+        Told::Spend(_) => SpendGuardId(fact.stream.id()).to_string(),
         Told::Failure(_) => CheckoutId(fact.stream.id()).to_string(),
     };
     let body = PublicBody {

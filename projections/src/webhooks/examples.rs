@@ -10,13 +10,14 @@ use domain::call::terms::{Direction, EndReason, EndedBy, Fault, RecordingFormat}
 use domain::call::{Answered, CallEvent, Ended, Received, RecordingAvailable, Ringing};
 use domain::envelope::{Position, Recorded, StreamId, Time, Version};
 use domain::ids::{
-    AgentId, CallId, ClientId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, MemoryId, MenuId,
-    TransactionId, event_type_id,
+    AgentId, ApiKeyId, CallId, ClientId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, MemoryId,
+    MenuId, SpendGuardId, TransactionId, event_type_id,
 };
 use domain::ivr::session::{
     EndCause, MenuEntered, Outcome, SessionEnded, SessionEvent, SessionStarted, SessionStatus, Via,
 };
 use domain::phone::Party;
+use domain::spend::{Breach, LimitKind, LimitReached, SpendGuardEvent, SpendScope};
 use domain::wire::DomainEvent;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -62,6 +63,11 @@ pub fn example(name: &str) -> Value {
             let envelope = EventEnvelope { event: EVENT, client: CLIENT, at: at(40) };
             facts.last().and_then(|fact| super::credits::body(fact, envelope))
         }
+        Some(("spend", _)) => {
+            let facts = recorded(&SpendGuardId::of(CLIENT).stream(), &[limit_reached()]);
+            let envelope = EventEnvelope { event: EVENT, client: CLIENT, at: at(40) };
+            facts.last().and_then(|fact| super::credits::body(fact, envelope))
+        }
         Some(("conversation" | "function" | "error", _)) => {
             told::<Conversations>(name, &recorded(&TALK.stream(), &example_talks::conversation(name)))
         }
@@ -81,6 +87,13 @@ fn told<V: Published>(name: &str, facts: &[Recorded]) -> Option<Bytes> {
     let row = replay::<V>(facts).ok()??;
     let content = V::body(facts.last()?, &row).ok()?;
     body::<V>(name, EventEnvelope { event: EVENT, client: CLIENT, at: at(40) }, &row, content).ok()?
+}
+
+fn limit_reached() -> SpendGuardEvent {
+    let (scope, limit) = (SpendScope::Agent(AGENT), LimitKind::DailySpend);
+    let breach = Breach { scope, limit, allowed: 50_000_000, found: 49_990_000 };
+    let key = Some(ApiKeyId(Uuid::from_u128(BASE + 10)));
+    LimitReached { breach, key, agent: Some(AGENT), at: at(40) }.into()
 }
 
 /// The event of a ledger that leads to the public event.

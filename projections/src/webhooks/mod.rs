@@ -23,6 +23,7 @@ mod queries;
 mod tests;
 
 pub use catalogue::{EventSchema, EventType, event_schemas, event_types};
+pub use credits::SpendScopeView;
 pub use deliveries::{AttemptView, DeliveryView};
 pub use delivery_history::{DeliveryEntry, Happened, attempts_among, delivery_entries, is_test};
 pub use endpoints::{EndpointRow, EndpointView, Endpoints};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::envelope::Recorded;
-use domain::ids::{CheckoutId, CreditAccountId, PrivacyJobId};
+use domain::ids::{CheckoutId, CreditAccountId, PrivacyJobId, SpendGuardId};
 use domain::ports::event_store::EventStore;
 use domain::ports::webhooks::{PublicEvents, PublishError};
 use domain::webhook::public::PublicEvent;
@@ -51,7 +51,9 @@ impl Publisher {
             Endpoints::CATEGORY => self.endpoints.take(&*self.log, fact).await,
             KnowledgeDocuments::CATEGORY => self.documents.take(&*self.log, fact).await,
             Memories::CATEGORY => self.memories.take(&*self.log, fact).await,
-            CreditAccountId::CATEGORY | CheckoutId::CATEGORY => credits::published(fact),
+            CreditAccountId::CATEGORY | CheckoutId::CATEGORY | SpendGuardId::CATEGORY => {
+                credits::published(fact)
+            }
             PrivacyJobId::CATEGORY => {
                 // the resources must be read again, because parts of them may have been erased
                 self.calls.forget();

@@ -54,6 +54,15 @@ impl Principal {
         }
     }
 
+    /// The API key that it is; `None` for a user.
+    #[must_use]
+    pub fn key(&self) -> Option<ApiKeyId> {
+        match self.who {
+            Who::Key { id, .. } => Some(id),
+            Who::User { .. } => None,
+        }
+    }
+
     /// Limits that every key this principal creates must stay within.
     #[must_use]
     pub fn bounds(&self) -> Bounds {

@@ -85,6 +85,8 @@ codes! {
     SignatureStale = "signature_stale", UNAUTHORIZED, "Stale signature";
     /// The client is prepaid, and its credit does not cover the call.
     InsufficientCredits = "insufficient_credits", PAYMENT_REQUIRED, "Not enough credit";
+    /// A spend limit of the client, the key or the agent does not allow the call.
+    SpendLimitReached = "spend_limit_reached", FORBIDDEN, "A spend limit is reached";
     /// The payment provider opened no page to pay on.
     CheckoutFailed = "checkout_failed", BAD_GATEWAY, "No page to pay on";
     /// The node has no account with a payment provider.

@@ -144,14 +144,21 @@ pub(super) fn filtered(
 /// Answers a list; the caller has already taken its filters from the query. Answers 422 for an invalid parameter,
 /// 503 when the views do not answer.
 pub(super) async fn list(
-    mut query: Query,
+    query: Query,
     read: impl AsyncFnOnce(PageRequest) -> Result<Page, StoreUnavailable>,
 ) -> Result<Answer, ApiError> {
+    answer(&page(query, read).await?)
+}
+
+/// Reads the page that a query asks for.
+pub(super) async fn page(
+    mut query: Query,
+    read: impl AsyncFnOnce(PageRequest) -> Result<Page, StoreUnavailable>,
+) -> Result<Page, ApiError> {
     let with_total = query.flag("include_total");
     let paging = query.paging();
     query.finish()?;
-    let page = read(request(&paging, with_total)?).await;
-    answer(&page.map_err(ApiError::unavailable)?)
+    read(request(&paging, with_total)?).await.map_err(ApiError::unavailable)
 }
 
 /// Converts the query's paging to the views' form. Answers 422 for a cursor that this node did not issue.

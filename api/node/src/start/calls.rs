@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actors::billing::{Billing, BillingOptions, Ledger, LedgerOptions, PriceBooks};
+use actors::billing::{Billing, BillingOptions, Ledger, LedgerOptions, PriceBooks, SpendGuards};
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions};
@@ -29,14 +29,14 @@ pub(super) struct CallActors {
     pub(super) billing: Billing,
 }
 
-/// Starts the actors; they load what they need when they are first asked.
-pub(super) fn start(
+/// Starts the actors; they load what they need when they are first asked. Fails when the vault cannot be used.
+pub(super) async fn start(
     config: &Config,
     stores: &Stores,
     (directories, gate): (&Directories, Arc<Gate>),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
-) -> CallActors {
+) -> anyhow::Result<CallActors> {
     let (runtime, edges) = (&stores.runtime, &stores.edges);
     let options = live(config);
     let news = IvrNewsChannel::default();
@@ -57,6 +57,7 @@ pub(super) fn start(
         calls: calls.clone(),
         ledger: Ledger::new(runtime.clone(), LedgerOptions::default(), stop.clone()),
         prices: PriceBooks::new(runtime.clone()),
+        guards: SpendGuards::new(runtime.clone(), stores.secret("spend limits").await?),
         terms: gate,
         options: BillingOptions {
             hold_for: config.billing.hold,
@@ -72,7 +73,7 @@ pub(super) fn start(
     tasks.push(tokio::spawn(feed.clone().run(stop.clone())));
     tasks.push(tokio::spawn(ivr.clone().run(news, stop.clone())));
     tracing::debug!("the actors of calls are ready");
-    CallActors { calls, sessions, ivr, carriers, inbox, feed, billing }
+    Ok(CallActors { calls, sessions, ivr, carriers, inbox, feed, billing })
 }
 
 /// How long actors stay in memory.

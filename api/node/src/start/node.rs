@@ -68,7 +68,7 @@ impl Node {
         let stores = stores::check(config, edges, show).await?;
         let loaded = directories::load(config, &stores, &mut tasks, &stop).await?;
         let known = (&loaded.directories, loaded.gate.clone());
-        let actors = calls::start(config, &stores, known, &mut tasks, &stop);
+        let actors = calls::start(config, &stores, known, &mut tasks, &stop).await?;
         let memories = memories::start(config, &stores, &mut tasks, &stop)?;
         let passages = knowledge::knowledge(&stores, &memories);
         let known = (&memories, &passages);

@@ -9,7 +9,7 @@ const REPLAYED: &str = "Idempotent-Replayed";
 /// Headers that describe a caller's rate limit, on every authenticated answer.
 const LIMITS: [&str; 3] = ["RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"];
 /// Operations whose data has no `version`, but whose answers carry the `ETag` of a resource.
-const TAGGED: [&str; 7] = [
+const TAGGED: [&str; 9] = [
     "getPrivacyJob",
     "eraseSubject",
     "exportSubject",
@@ -17,11 +17,18 @@ const TAGGED: [&str; 7] = [
     "getExport",
     "createCheckout",
     "getCheckout",
+    "getSpendLimits",
+    "patchSpendLimits",
 ];
 /// Operations that create something which has no address of its own.
 const NOWHERE: [&str; 3] = ["presignDocument", "sendMessage", "createGrant"];
 /// Operations that start a job: they answer 202 and the job's address.
 const JOBS: [&str; 3] = ["createExport", "eraseSubject", "exportSubject"];
+
+/// Header with the address of the next page, where the body has no place for it.
+const LINK: &str = "Link";
+/// Operations whose pages may come as a batch of events.
+const IN_BATCHES: [&str; 1] = ["listTransactions"];
 
 /// Declares the headers of every answer.
 pub(super) fn declare(document: &mut Value) {
@@ -61,6 +68,9 @@ pub(super) fn declare(document: &mut Value) {
             if is_tagged(&id, response, &schemas) {
                 put(response, "ETag");
                 versioned |= method == "get" && status == "200";
+            }
+            if IN_BATCHES.contains(&id.as_str()) {
+                put(response, LINK);
             }
             let made = status == "201" && !NOWHERE.contains(&id.as_str());
             if made || JOBS.contains(&id.as_str()) && status == "202" {
@@ -108,7 +118,7 @@ fn has_version(schema: &Value, schemas: &Value) -> bool {
 
 fn all() -> Map<String, Value> {
     let header = |name: &str, description: &str, schema: Value| {
-        let required = name != REPLAYED && !LIMITS.contains(&name);
+        let required = ![REPLAYED, LINK].contains(&name) && !LIMITS.contains(&name);
         (name.to_owned(), json!({"description": description, "required": required, "schema": schema}))
     };
     let count = || json!({"type": "integer", "minimum": 0});
@@ -136,6 +146,11 @@ fn all() -> Map<String, Value> {
             "Version of the resource in quotes, for `If-Match`. Where events of other resources change the answer, too, \
              a mark of its state follows the version",
             json!({"type": "string", "pattern": "^\"[0-9]+(-[a-z0-9-]+)?\"$", "examples": ["\"3\""]}),
+        ),
+        header(
+            LINK,
+            "Address of the next page (RFC 8288, `rel=\"next\"`); only with a batch that is not the last one",
+            text("</api/v1/billing/transactions?cursor=WyJ4Il0>; rel=\"next\""),
         ),
         header(
             "Location",

@@ -7,12 +7,13 @@ pub mod grant;
 mod money;
 pub mod month;
 pub mod prices;
+pub mod spend;
 pub mod statement;
 mod statement_html;
 pub mod transactions;
 pub mod usage;
 
-use actors::billing::LedgerError;
+use actors::billing::{CoverError, LedgerError};
 use domain::billing::account::CreditRefusal;
 
 use super::commands::AsProblem;
@@ -39,6 +40,17 @@ impl AsProblem for CreditRefusal {
 /// The answer to a request that the ledger did not take.
 pub(super) fn refused(error: LedgerError) -> ApiError {
     super::commands::problem(error)
+}
+
+/// The answer to a call that its client's credit does not cover.
+pub(super) fn uncovered(error: CoverError) -> ApiError {
+    match error {
+        CoverError::Insufficient { .. } => ApiError::new(Code::InsufficientCredits, error.to_string()),
+        CoverError::Ledger(error) => refused(error),
+        CoverError::OtherCurrency(_) => ApiError::conflict(error.to_string()),
+        CoverError::TooMuch => ApiError::internal(error),
+        error @ CoverError::Prices(_) => ApiError::unavailable(error),
+    }
 }
 
 /// A word of a closed set, from a query.

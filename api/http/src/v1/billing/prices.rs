@@ -206,6 +206,8 @@ pub(crate) async fn put_prices(
     let context = context(&caller, &request, PriceBookId::OF_NODE.0);
     let receipt = session.execute(&set, &context, None).await.map_err(problem)?;
     if let Some(position) = receipt.position {
+        // calls that are placed from now on are estimated by them
+        backend.billing.prices.newest().await.map_err(problem)?;
         backend.caught_up(position).await;
     }
     Ok(Answer::data(&lists(session.state(), client, now)).written_at(receipt.position))

@@ -1,10 +1,11 @@
 //! Endpoint that places a call.
 
 use actix_web::{post, web};
-use actors::billing::{CoverError, Covered};
+use actors::billing::{Covered, Dialled};
 use actors::conversation::ConversationError;
 use adapters::telephony::telnyx::PROVIDER;
-use domain::call::{CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
+use domain::aggregate::Aggregate as _;
+use domain::call::{Call, CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
 use domain::ids::{AgentId, CallId, ClientId, CustomerId, MenuId};
 use domain::phone::Party;
 use domain::ports::ids::Ids as _;
@@ -12,7 +13,9 @@ use projections::calls::CallView;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::super::billing::refused;
+use super::super::billing::spend::not_admitted;
+use super::super::billing::uncovered;
+use super::super::commands::{AsProblem as _, context};
 use super::super::customers::known_customer;
 use super::answer::{begin, shown};
 use crate::auth::Caller;
@@ -56,14 +59,13 @@ pub(crate) struct NewCall {
     record: bool,
 }
 
-/// The answer to a call that its client's credit does not cover.
-fn uncovered(error: CoverError) -> ApiError {
-    match error {
-        CoverError::Insufficient { .. } => ApiError::new(Code::InsufficientCredits, error.to_string()),
-        CoverError::Ledger(error) => refused(error),
-        CoverError::OtherCurrency(_) => ApiError::conflict(error.to_string()),
-        CoverError::TooMuch => ApiError::internal(error),
-        error @ CoverError::Prices(_) => ApiError::unavailable(error),
+/// Gives back what a call that does not begin counts against the spend limits, and the credit that was kept for it.
+async fn give_back(backend: &Backend, client: ClientId, call: CallId, is_held: bool) {
+    if is_held && let Err(error) = backend.billing.release(client, call).await {
+        tracing::warn!(%error, "credit of a call that did not begin is given back later");
+    }
+    if let Err(error) = backend.billing.guards.forgone(client, call).await {
+        tracing::warn!(%error, "a call that did not begin counts against the spend limits of today");
     }
 }
 
@@ -161,15 +163,23 @@ pub(crate) async fn create_call(
     };
     let place = backend.gate.place(caller.client, id);
     let place = place.map_err(|spent| ApiError::quota_exhausted(spent.to_string(), spent.retry_after))?;
-    let queue = CallCommand::Queue(Box::new(queue));
-    let covered = backend.billing.cover(caller.client, id, PROVIDER).await.map_err(uncovered)?;
-    let begun = begin(&backend, &caller, &request, id, queue).await;
-    if let (Err(error), Covered::Held) = (&begun, covered)
-        // whether it was queued is not known then: the hold is watched, and given back if there is no call
-        && error.code() != Code::Unavailable
-        && let Err(error) = backend.billing.release(caller.client, id).await
+    let (to, queue) = (queue.to.clone(), CallCommand::Queue(Box::new(queue)));
+    // a request that is refused in any case counts against no limit
+    Call::default().decide(&queue).map_err(|refusal| refusal.as_problem())?;
+    let dialled = Dialled { call: id, key: caller.key(), agent: agent_id, to };
+    let context = context(&caller, &request, id.0);
+    backend.billing.admit(dialled, PROVIDER, &context).await.map_err(not_admitted)?;
+    let covered = backend.billing.cover(caller.client, id, PROVIDER).await;
+    let is_held = matches!(covered, Ok(Covered::Held));
+    let (is_covered, begun) = match covered {
+        Ok(_) => (true, begin(&backend, &caller, &request, id, queue).await),
+        Err(error) => (false, Err(uncovered(error))),
+    };
+    // after a failure of the log it is not known whether the call was queued: then it counts, and the hold is watched
+    if let Err(error) = &begun
+        && (!is_covered || error.code() != Code::Unavailable)
     {
-        tracing::warn!(%error, "credit of a call that did not begin is given back later");
+        give_back(&backend, caller.client, id, is_held).await;
     }
     let receipt = begun?;
     if receipt.position.is_some() {
