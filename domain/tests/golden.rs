@@ -18,6 +18,8 @@ mod billing;
 mod ivr;
 #[path = "golden/knowledge.rs"]
 mod knowledge;
+#[path = "golden/matching.rs"]
+mod matching;
 #[path = "golden/msgpack.rs"]
 mod msgpack;
 #[path = "golden/samples.rs"]
@@ -35,6 +37,7 @@ use domain::agent::AgentEvent;
 use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
 use domain::billing::account::CreditEvent;
 use domain::billing::checkout::CheckoutEvent;
+use domain::billing::matching::{MatchEvent, MatchScheduleEvent};
 use domain::billing::payment::PaymentEvent;
 use domain::billing::price_book::PriceBookEvent;
 use domain::call::CallEvent;
@@ -86,6 +89,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<PriceBookEvent>(billing::price_book());
     proof.prove::<CheckoutEvent>(billing::checkout());
     proof.prove::<PaymentEvent>(billing::payment());
+    proof.prove::<MatchEvent>(matching::day());
+    proof.prove::<MatchScheduleEvent>(matching::schedule());
     proof.prove::<HubspotContactEvent>(samples::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());
