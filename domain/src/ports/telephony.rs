@@ -154,7 +154,7 @@ pub enum LegState {
 pub enum CarrierAccount {
     /// The node's, which all clients without an account of their own use.
     Node,
-    /// A client's own.
+    /// A client's own account.
     Client(ClientId),
 }
 

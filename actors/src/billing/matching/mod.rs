@@ -63,20 +63,14 @@ pub struct MatchDeps {
     /// The carrier, which has records of each account.
     pub telephony: Arc<dyn Telephony>,
     pub calls: Arc<dyn CallsToMatch>,
-    /// The client of the node's operator, whose findings are the records of the node's account that no client's call
-    /// has.
+    /// The client of the node's operator. It gets the records of the node's account that belong to no client's call.
     pub operator: ClientId,
     pub leases: Arc<dyn Leases>,
 }
 
 /// Matches what is due until `stop`, whenever this node holds the lease.
 pub async fn run(deps: MatchDeps, options: MatchOptions, stop: CancellationToken) {
-    let ownership = Ownership {
-        leases: deps.leases.clone(),
-        clock: deps.runtime.clock.clone(),
-        owner: deps.runtime.node.clone(),
-        ttl: options.lease_ttl,
-    };
+    let ownership = Ownership::of(&deps.runtime, deps.leases.clone(), options.lease_ttl);
     while_owner(&ownership, JOB, &stop, |_, lease_lost| {
         let deps = deps.clone();
         async move { keep_matching(&deps, options, &lease_lost).await }

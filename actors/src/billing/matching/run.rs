@@ -25,7 +25,7 @@ const CLIENTS: u32 = 200;
 /// Findings of one append.
 const PORTION: usize = 200;
 
-/// What is matched.
+/// A run over a day, which goes through the clients.
 struct Run<'a> {
     deps: &'a MatchDeps,
     options: MatchOptions,

@@ -34,7 +34,7 @@ pub(super) struct RecordsAsk {
 /// What an answer is worth, and what follows it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
-    /// Its records count.
+    /// Its records count; the next page follows, if there is one.
     Page(Option<RecordsAsk>),
     /// The part has too many records: it is read in smaller ones.
     Smaller(RecordsAsk),

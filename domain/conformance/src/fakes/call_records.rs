@@ -13,7 +13,7 @@ use domain::ports::telephony::{
 /// What answers questions for records.
 #[async_trait]
 pub trait CallRecords: fmt::Debug + Send + Sync {
-    /// As [`Telephony::call_records`].
+    /// What [`Telephony::call_records`] answers.
     async fn call_records(
         &self,
         account: CarrierAccount,

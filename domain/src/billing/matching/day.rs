@@ -54,7 +54,7 @@ pub struct MatchCounts {
 }
 
 impl MatchCounts {
-    /// Counts a finding.
+    /// Counts one more in this state.
     pub fn add(&mut self, state: MatchState) {
         match state {
             MatchState::Matched => self.matched += 1,

@@ -21,8 +21,7 @@ pub enum Judged {
     Found(Finding),
 }
 
-/// Judges a call. `tells` says that the carrier tells us what it charges: then a charge that we were not told is a
-/// difference.
+/// Judges a call. `tells` says that the carrier tells us what it charges: then one that it did not tell is a difference.
 #[must_use]
 pub fn judge(call: &OurCall, claim: Option<&Claim>, tells: bool) -> Judged {
     if !call.ended {

@@ -23,7 +23,7 @@ impl CarrierId {
     }
 }
 
-/// What was charged.
+/// An amount that was charged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Charge {
     /// Millionths of the currency.

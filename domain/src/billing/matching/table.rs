@@ -130,7 +130,6 @@ pub struct RecordTable {
 }
 
 impl RecordTable {
-    /// Number of legs.
     #[must_use]
     pub fn len(&self) -> usize {
         self.legs.len()
