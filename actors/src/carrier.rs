@@ -25,6 +25,7 @@ use self::bindings::{Bindings, Wanted};
 pub(crate) use self::merge::MergeResult;
 use crate::billing::{Billing, CoverError};
 use crate::call::Calls;
+use crate::catch_up::CatchUp;
 use crate::context::{Appends, CommandContext};
 use crate::conversation::DefaultAgents;
 use crate::directory::NumberDirectory;
@@ -56,6 +57,8 @@ pub struct CarrierInbox {
     agents: Arc<DefaultAgents>,
     default_client: ClientId,
     bindings: Arc<Bindings>,
+    /// Waits until `numbers` are as new as the log.
+    catch_up: CatchUp,
     /// Covers the calls of prepaid clients before they are taken; `None`: none needs cover.
     billing: Option<Billing>,
 }
@@ -72,7 +75,8 @@ impl CarrierInbox {
         default_client: ClientId,
     ) -> Self {
         let bindings = Arc::new(Bindings::new(runtime.clone()));
-        Self { runtime, calls, numbers, agents, default_client, bindings, billing: None }
+        let catch_up = CatchUp::new(runtime.store.clone(), runtime.clock.clone(), numbers.position());
+        Self { runtime, calls, numbers, agents, default_client, bindings, catch_up, billing: None }
     }
 
     /// Has calls to prepaid clients covered by their credit before they are taken.
@@ -93,8 +97,15 @@ impl CarrierInbox {
         request_id: Option<String>,
         traceparent: Option<String>,
     ) -> Result<Receipt, TakeError> {
-        let found =
-            report.to.as_ref().and_then(|to| to.number()).and_then(|to| self.numbers.find(account, &to));
+        let offered = matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound });
+        let to = report.to.as_ref().and_then(|to| to.number());
+        let called = || to.as_ref().and_then(|to| self.numbers.find(account, to));
+        let mut found = called();
+        if found.is_none() && offered && report.tag.is_none() && to.is_some() {
+            // another node may have taken the number in a moment ago
+            self.catch_up.wait().await;
+            found = called();
+        }
         let owner = account.or(found.as_ref().map(|(client, _)| *client)).unwrap_or(self.default_client);
         let (call, client, role) = match report.tag {
             Some(tag) => (tag.call, tag.client, tag.role),
@@ -103,7 +114,6 @@ impl CarrierInbox {
         if account.is_some_and(|account| account != client) {
             return Err(CommandError::OtherClient);
         }
-        let offered = matches!(report.fact, CarrierFact::Initiated { direction: Direction::Inbound });
         let tagged = report.tag.is_some();
         let wanted = Wanted { call, client, role, account, tagged, offered };
         let bound = self.bindings.bind(&report.provider, &report.leg, wanted).await?;

@@ -7,6 +7,7 @@
 pub mod billing;
 pub mod call;
 pub mod carrier;
+pub mod catch_up;
 pub mod context;
 pub mod conversation;
 pub mod directory;

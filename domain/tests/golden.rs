@@ -14,6 +14,8 @@
 
 #[path = "golden/billing.rs"]
 mod billing;
+#[path = "golden/customers.rs"]
+mod customers;
 #[path = "golden/ivr.rs"]
 mod ivr;
 #[path = "golden/knowledge.rs"]
@@ -83,15 +85,15 @@ trait Proof {
 fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<CallEvent>(samples::call());
     proof.prove::<NumberEvent>(samples::number());
-    proof.prove::<CustomerEvent>(samples::customer());
-    proof.prove::<MemoryEvent>(samples::memory());
+    proof.prove::<CustomerEvent>(customers::customer());
+    proof.prove::<MemoryEvent>(customers::memory());
     proof.prove::<CreditEvent>(billing::credit());
     proof.prove::<PriceBookEvent>(billing::price_book());
     proof.prove::<CheckoutEvent>(billing::checkout());
     proof.prove::<PaymentEvent>(billing::payment());
     proof.prove::<MatchEvent>(matching::day());
     proof.prove::<MatchScheduleEvent>(matching::schedule());
-    proof.prove::<HubspotContactEvent>(samples::hubspot_contact());
+    proof.prove::<HubspotContactEvent>(customers::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());
     proof.prove::<MenuReferenceEvent>(samples::menu_reference());

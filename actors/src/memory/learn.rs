@@ -135,9 +135,10 @@ impl MemoryService {
         let put = async {
             let (entries, _) = self.bring_up_to_date(client, &[id]).await?;
             for entry in entries {
-                let vector =
-                    self.vector(client, EmbeddingTask::Document, &entry.text, VECTOR_WAIT).await.ok();
-                let with = IndexEntry { vector, ..entry };
+                // made later by the worker
+                let vector = self.vector(client, EmbeddingTask::Document, &entry.text, VECTOR_WAIT).await;
+                let Ok(vector) = vector else { continue };
+                let with = IndexEntry { vector: Some(vector), ..entry };
                 let (model, with) = (self.embeddings.default_model(), [with]);
                 let set = self.index.set_vectors(space(client), &model, &with);
                 set.await.map_err(|error| CommandError::Unavailable(error.to_string()))?;

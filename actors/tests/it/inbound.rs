@@ -8,10 +8,17 @@ use conformance::event_store::Faults;
 use domain::call::CallEvent;
 use domain::call::report::{CarrierFact, HangUp, HangUpCause, HangUpSource};
 use domain::call::terms::{EndReason, EndedBy};
-use domain::phone::Party;
+use domain::envelope::{Metadata, NewEvent, Version};
+use domain::ids::NumberId;
+use domain::number::{NumberAdded, NumberEvent, Route};
+use domain::phone::{E164, Party};
+use domain::ports::clock::Clock as _;
+use domain::ports::event_store::{Direction as Way, EventStore as _, Expected};
 use domain::ports::telephony::CarrierError;
+use domain::wire::DomainEvent as _;
+use uuid::Uuid;
 
-use crate::world::World;
+use crate::world::{CLIENT, World};
 
 fn hung_up(cause: HangUpCause, source: HangUpSource) -> CarrierFact {
     CarrierFact::HungUp(HangUp {
@@ -46,6 +53,42 @@ async fn a_call_to_nobodys_number_is_refused() {
     world.take(report).await;
     world.settle().await;
     assert_eq!(world.carrier.asked_names(), ["Reject"]);
+}
+
+#[actix::test]
+async fn a_call_to_a_number_that_another_node_took_in_a_moment_ago_is_not_refused() {
+    let world = World::new();
+    world.start_work();
+    let number: E164 = "+12025550999".parse().unwrap();
+    let added = NumberAdded {
+        number: number.into(),
+        route: Route::Agent { id: None },
+        own_account: false,
+        at: world.clock.now(),
+    };
+    let added = NumberEvent::Added(added);
+    let event = NewEvent {
+        id: Uuid::from_u128(77),
+        event_type: added.event_type().to_owned(),
+        schema: added.schema(),
+        client_id: CLIENT,
+        payload: added.encode(),
+        metadata: Metadata::system("other-node", Uuid::from_u128(78)),
+        recorded_at: world.clock.now(),
+    };
+    let stream = NumberId(Uuid::from_u128(79)).stream();
+    world.store.append(&stream, Expected::NoStream, vec![event]).await.unwrap();
+    let follow = async {
+        tokio::task::yield_now().await;
+        let events = world.store.read_stream(&stream, Version::NONE, Way::Forwards, 10).await.unwrap();
+        world.numbers.apply(&events);
+    };
+    let mut report = world.initiated("a");
+    report.to = Some(Party::new("+12025550999"));
+    let (taken, ()) = tokio::join!(world.take(report), follow);
+    assert!(taken.is_some());
+    world.settle().await;
+    assert_eq!(world.carrier.asked_names(), ["Answer"]);
 }
 
 #[actix::test]

@@ -214,6 +214,7 @@ pub struct World {
     pub ivr: IvrDriver,
     pub webhooks: Arc<ScriptedWebhooks>,
     pub inbox: CarrierInbox,
+    pub numbers: Arc<NumberDirectory>,
     pub voice: Voice,
     pub keeper: Arc<ScriptedKeeper>,
     pub uploads: Uploads,
@@ -296,8 +297,9 @@ impl World {
             stop.clone(),
         );
         let voice = Voice { conversations: talks, calls: calls.clone() };
+        let numbers = Arc::new(numbers);
         let inbox =
-            CarrierInbox::new(runtime.clone(), calls.clone(), Arc::new(numbers), Arc::default(), CLIENT);
+            CarrierInbox::new(runtime.clone(), calls.clone(), numbers.clone(), Arc::default(), CLIENT);
         let terms = Arc::<ScriptedTerms>::default();
         let billing = Billing {
             runtime: runtime.clone(),
@@ -321,6 +323,7 @@ impl World {
             ivr,
             webhooks,
             inbox,
+            numbers,
             voice,
             keeper,
             uploads,

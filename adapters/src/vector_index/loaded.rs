@@ -70,15 +70,22 @@ impl<C: SpaceCopy> Loaded<C> {
     }
 }
 
+/// Copies by what they are copies of. A clone shares them.
 #[derive(Debug)]
 pub(super) struct Copies<C: SpaceCopy> {
     max_bytes: usize,
-    copies: Mutex<LruCache<C::Key, Arc<Loaded<C>>>>,
+    copies: Arc<Mutex<LruCache<C::Key, Arc<Loaded<C>>>>>,
+}
+
+impl<C: SpaceCopy> Clone for Copies<C> {
+    fn clone(&self) -> Self {
+        Self { max_bytes: self.max_bytes, copies: self.copies.clone() }
+    }
 }
 
 impl<C: SpaceCopy> Copies<C> {
     pub(super) fn new(max_bytes: usize) -> Self {
-        Self { max_bytes, copies: Mutex::new(LruCache::unbounded()) }
+        Self { max_bytes, copies: Arc::new(Mutex::new(LruCache::unbounded())) }
     }
 
     /// The copy of a space, up to date with `head`. Loading goes on when the caller waits no longer, so that a space is
@@ -95,10 +102,14 @@ impl<C: SpaceCopy> Copies<C> {
         }
         let since = loaded.refreshing.clone().lock_owned().await;
         if !loaded.has(head.version) {
+            let (copies, key) = (self.clone(), key.clone());
             let load = load(db.clone(), key.clone(), loaded.clone(), head.version, since);
-            let done = tokio::spawn(load).await;
-            done.map_err(|_| StoreUnavailable("loading was cut off".to_owned()))??;
-            self.make_room(key);
+            let done = tokio::spawn(async move {
+                load.await?;
+                copies.make_room(&key);
+                Ok(())
+            });
+            done.await.map_err(|_| StoreUnavailable("loading was cut off".to_owned()))??;
         }
         Ok(loaded)
     }

@@ -1,7 +1,8 @@
 //! Values of the events of credit and costs.
 
 use domain::billing::account::{
-    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, TransactionKind,
+    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, SumsConfirmed,
+    TransactionKind,
 };
 use domain::billing::checkout::{
     CheckoutEvent, CheckoutExpired, CheckoutFailed, CheckoutMismatched, CheckoutOpened, CheckoutPaid,
@@ -48,6 +49,8 @@ pub fn credit() -> Vec<CreditEvent> {
             at: at(0),
         }
         .into(),
+        SumsConfirmed { source: Source { kind: SourceKind::Checkout, id: id(58) }, seen: 13, at: at(1) }
+            .into(),
         CreditsLow(alert).into(),
         CreditsExhausted(alert).into(),
     ]

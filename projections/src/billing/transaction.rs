@@ -185,7 +185,7 @@ impl View for CreditTransactions {
         }
         match CreditEvent::decode(&event.event_type, event.schema, &event.payload)? {
             CreditEvent::Posted(posted) => Ok(Some((posted.id.0, posted))),
-            CreditEvent::Low(_) | CreditEvent::Exhausted(_) => Ok(None),
+            CreditEvent::Confirmed(_) | CreditEvent::Low(_) | CreditEvent::Exhausted(_) => Ok(None),
         }
     }
 

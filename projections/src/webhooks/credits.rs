@@ -96,7 +96,7 @@ fn notice(fact: &Recorded) -> Result<Option<(&'static str, CreditNotice)>, Decod
         CreditEvent::Posted(posted) if posted.kind == TransactionKind::Purchase => {
             Some(("credits.purchased", CreditNotice::of_purchase(id, &posted)))
         }
-        CreditEvent::Posted(_) => None,
+        CreditEvent::Posted(_) | CreditEvent::Confirmed(_) => None,
         CreditEvent::Low(CreditsLow(alert)) => Some(("credits.low", CreditNotice::of_alert(id, &alert))),
         CreditEvent::Exhausted(CreditsExhausted(alert)) => {
             Some(("credits.exhausted", CreditNotice::of_alert(id, &alert)))

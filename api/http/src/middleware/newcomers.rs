@@ -12,6 +12,7 @@ use actix_web::Error;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::AUTHORIZATION;
+use actors::catch_up::CatchUp;
 use domain::envelope::Position;
 use domain::ports::clock::Clock;
 use domain::ports::event_store::EventStore;
@@ -19,34 +20,25 @@ use futures::future::{Either, LocalBoxFuture};
 use lru::LruCache;
 use parking_lot::Mutex;
 use projections::api_keys::KeyHash;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 
 use crate::auth::{Directory, KeyProblem, PlainKey};
 
-/// Longest time that a request waits for the node to catch up with the log.
-const PATIENCE: Duration = Duration::from_millis(300);
 /// How long an unknown key is not checked against the log again.
 const STILL_UNKNOWN: Duration = Duration::from_secs(1);
 /// Most unknown keys that are remembered.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::MIN.saturating_add(9_999);
-/// Most requests that wait at the same time; more are answered by what the node knows.
-const WAITING: usize = 64;
 
 /// Lets a request with an unknown key wait, once and for a bounded time, until the node has caught up with the log.
-/// Only one request at a time asks the log for its end.
 #[derive(Clone)]
 pub struct Newcomers(Arc<Inner>);
 
 struct Inner {
     directory: Arc<dyn Directory>,
-    /// Log position that the directory has applied.
-    followed: watch::Receiver<Position>,
-    log: Arc<dyn EventStore>,
+    /// Waits until `directory` is as new as the log.
+    catch_up: CatchUp,
     clock: Arc<dyn Clock>,
-    /// When a request last asked for the log's end, and the answer.
-    asked: tokio::sync::Mutex<Option<(Instant, Position)>>,
     unknown: Mutex<LruCache<KeyHash, Instant>>,
-    waiting: Semaphore,
 }
 
 impl Newcomers {
@@ -58,15 +50,9 @@ impl Newcomers {
         log: Arc<dyn EventStore>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self(Arc::new(Inner {
-            directory,
-            followed,
-            log,
-            clock,
-            asked: tokio::sync::Mutex::default(),
-            unknown: Mutex::new(LruCache::new(REMEMBERED)),
-            waiting: Semaphore::new(WAITING),
-        }))
+        let catch_up = CatchUp::new(log, clock.clone(), followed);
+        let unknown = Mutex::new(LruCache::new(REMEMBERED));
+        Self(Arc::new(Inner { directory, catch_up, clock, unknown }))
     }
 
     /// Hash of the request's key, if the key is unknown and was not checked lately.
@@ -87,30 +73,6 @@ impl Newcomers {
             unknown.put(hash, now);
         }
         (!lately).then_some(hash)
-    }
-
-    /// Waits until the directory has applied the log up to its end at the time of the call.
-    async fn catch_up(&self) {
-        let inner = &*self.0;
-        let Ok(_place) = inner.waiting.try_acquire() else { return };
-        let came_at = inner.clock.monotonic();
-        let follow = async {
-            let head = {
-                let mut asked = inner.asked.lock().await;
-                match *asked {
-                    // another request asked after this one came: its answer holds for both
-                    Some((at, head)) if at >= came_at => head,
-                    _ => {
-                        let at = inner.clock.monotonic();
-                        let Ok(head) = inner.log.head().await else { return };
-                        *asked = Some((at, head));
-                        head
-                    }
-                }
-            };
-            let _ = inner.followed.clone().wait_for(|followed| *followed >= head).await;
-        };
-        let _ = tokio::time::timeout(PATIENCE, follow).await;
     }
 }
 
@@ -166,7 +128,7 @@ where
         }
         let (newcomers, service) = (self.newcomers.clone(), self.service.clone());
         Either::Right(Box::pin(async move {
-            newcomers.catch_up().await;
+            newcomers.0.catch_up.wait().await;
             service.call(request).await
         }))
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::currency::Currency;
 use super::super::entry::{Balances, Component, LedgerAccount};
-use super::event::{CreditEvent, Posted, SourceKind, TransactionKind};
+use super::event::{CreditEvent, Posted, Source, SourceKind, SumsConfirmed, TransactionKind};
 use crate::ids::{CallId, CheckoutId, TransactionId};
 
 /// What a call was charged.
@@ -67,6 +67,21 @@ impl Tables {
         }
     }
 
+    pub(super) fn confirm(&mut self, confirmed: &SumsConfirmed) {
+        let seen = match confirmed.source.kind {
+            SourceKind::Call => {
+                self.calls.get_mut(&CallId(confirmed.source.id)).map(|charged| &mut charged.seen)
+            }
+            SourceKind::Checkout => {
+                self.checkouts.get_mut(&CheckoutId(confirmed.source.id)).map(|bought| &mut bought.seen)
+            }
+            SourceKind::Grant => None,
+        };
+        if let Some(seen) = seen {
+            *seen = confirmed.seen.max(*seen);
+        }
+    }
+
     fn apply_call(&mut self, call: CallId, posted: &Posted) {
         let held = posted.net(LedgerAccount::Held);
         if held != 0 {
@@ -120,35 +135,49 @@ impl<'a> Draft<'a> {
         self.balances.of(LedgerAccount::Available).saturating_add(self.balances.of(LedgerAccount::Held))
     }
 
-    /// Takes transactions that were decided on the same state before.
+    /// Takes facts that were decided on the same state before.
     pub(super) fn replay(&mut self, facts: &[CreditEvent]) {
         for fact in facts {
-            if let CreditEvent::Posted(posted) = fact {
-                let mut balances = self.balances.clone();
-                balances.apply(&posted.entries);
-                self.take(posted, balances);
+            match fact {
+                CreditEvent::Posted(posted) => {
+                    let mut balances = self.balances.clone();
+                    balances.apply(&posted.entries);
+                    self.take(posted, balances);
+                }
+                CreditEvent::Confirmed(confirmed) => self.confirm(confirmed),
+                CreditEvent::Low(_) | CreditEvent::Exhausted(_) => {}
             }
         }
     }
 
     /// Takes a transaction that was decided; `balances` are those after it.
     pub(super) fn take(&mut self, posted: &Posted, balances: Balances) {
-        match posted.source.kind {
+        self.copy(posted.source);
+        self.changed.apply(posted);
+        self.balances = balances;
+        self.currency = Some(posted.currency);
+    }
+
+    pub(super) fn confirm(&mut self, confirmed: &SumsConfirmed) {
+        self.copy(confirmed.source);
+        self.changed.confirm(confirmed);
+    }
+
+    /// Copies what is known of a call or a purchase to what may be changed.
+    fn copy(&mut self, source: Source) {
+        match source.kind {
             SourceKind::Call => {
-                let call = CallId(posted.source.id);
+                let call = CallId(source.id);
                 self.changed.holds.insert(call, self.hold(call));
                 if let Some(charged) = self.charged(call) {
                     self.changed.calls.insert(call, charged);
                 }
             }
             SourceKind::Checkout => {
-                let checkout = CheckoutId(posted.source.id);
+                let checkout = CheckoutId(source.id);
                 self.changed.checkouts.insert(checkout, self.bought(checkout).unwrap_or_default());
             }
             SourceKind::Grant => {}
         }
-        self.changed.apply(posted);
-        self.balances = balances;
-        self.currency = Some(posted.currency);
     }
 }

@@ -14,6 +14,8 @@ use crate::wire::events;
 events! {
     pub enum CreditEvent {
         Posted(Posted) = "credit_account.posted" v 1,
+        /// Newer sums of a call or of a payment are those that are known.
+        Confirmed(SumsConfirmed) = "credit_account.sums_confirmed" v 1,
         /// The credit fell to the client's limit for being told.
         Low(CreditsLow) = "credit_account.low" v 1,
         /// The credit fell to the end of the credit line.
@@ -121,6 +123,17 @@ impl Posted {
     pub fn amount(&self) -> i64 {
         self.net(LedgerAccount::Available) + self.net(LedgerAccount::Held)
     }
+}
+
+/// What a call costs, or what was given back of a purchase, is still the same at a newer version: older sums that come
+/// later change nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SumsConfirmed {
+    pub source: Source,
+    /// Version of what the sums were taken from, as in [`Posted::seen`].
+    pub seen: u64,
+    #[serde(with = "micros")]
+    pub at: Time,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

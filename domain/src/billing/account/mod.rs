@@ -10,7 +10,8 @@ mod rules;
 mod tests;
 
 pub use event::{
-    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, TransactionKind,
+    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, SumsConfirmed,
+    TransactionKind,
 };
 pub use rules::{Change, CreditAccount, CreditCommand, CreditOutcome, CreditRefusal, CreditRequest};
 

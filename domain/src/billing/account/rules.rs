@@ -8,7 +8,8 @@ use super::super::rating::{CostItem, Rated};
 use super::super::terms::{BillingTerms, MOST_CREDIT};
 use super::draft::{Charged, Draft, Tables};
 use super::event::{
-    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, TransactionKind,
+    CreditAlert, CreditEvent, CreditsExhausted, CreditsLow, Posted, Source, SourceKind, SumsConfirmed,
+    TransactionKind,
 };
 use crate::aggregate::Aggregate;
 use crate::envelope::Time;
@@ -309,6 +310,17 @@ impl Posting<'_> {
         Ok(())
     }
 
+    /// Notes that newer sums are those that are known, if nothing of them was posted.
+    fn confirm(&mut self, draft: &mut Draft<'_>, source: Source, known: u64, seen: u64) {
+        let posted =
+            |fact: &CreditEvent| matches!(fact, CreditEvent::Posted(posted) if posted.seen.is_some());
+        if seen > known && !self.facts.iter().any(posted) {
+            let confirmed = SumsConfirmed { source, seen, at: self.request.now };
+            draft.confirm(&confirmed);
+            self.facts.push(confirmed.into());
+        }
+    }
+
     fn derived(&self, purpose: &str) -> TransactionId {
         TransactionId(derive(self.request.id.0, purpose))
     }
@@ -362,7 +374,11 @@ impl Posting<'_> {
         let corrects = before.map(|charged| charged.transaction);
         let kind = if before.is_some() { TransactionKind::Correction } else { TransactionKind::Usage };
         let with = Details { corrects, seen: Some(seen), items, agent, reason: None };
-        self.add(draft, self.request.id, kind, of_call(call), entries, with)
+        self.add(draft, self.request.id, kind, of_call(call), entries, with)?;
+        if let Some(before) = before {
+            self.confirm(draft, of_call(call), before.seen, seen);
+        }
+        Ok(())
     }
 
     fn reverse(
@@ -388,7 +404,9 @@ impl Posting<'_> {
         self.add(draft, self.request.id, TransactionKind::Refund, source, back, with())?;
         let back = transfer(Available, Refunds, disputed - bought.disputed);
         let id = self.derived("dispute");
-        self.add(draft, id, TransactionKind::Dispute, source, back, with())
+        self.add(draft, id, TransactionKind::Dispute, source, back, with())?;
+        self.confirm(draft, source, bought.seen, seen);
+        Ok(())
     }
 
     /// Adds what is told when the credit falls to a limit, once for each time it does.
@@ -419,7 +437,11 @@ impl Aggregate for CreditAccount {
     }
 
     fn evolve(&mut self, event: &CreditEvent) {
-        let CreditEvent::Posted(posted) = event else { return };
+        let posted = match event {
+            CreditEvent::Posted(posted) => posted,
+            CreditEvent::Confirmed(confirmed) => return self.tables.confirm(confirmed),
+            CreditEvent::Low(_) | CreditEvent::Exhausted(_) => return,
+        };
         self.currency = Some(posted.currency);
         self.balances.apply(&posted.entries);
         self.tables.apply(posted);

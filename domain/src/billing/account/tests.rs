@@ -12,7 +12,7 @@ use super::*;
 use crate::aggregate::Aggregate as _;
 use crate::ids::{CallId, CheckoutId, TransactionId};
 use crate::testing::calls::at;
-use crate::testing::scenario::{Scenario, scenario};
+use crate::testing::scenario::{Scenario, Then, scenario};
 
 const PREPAID: BillingTerms = BillingTerms { prepaid: true, credit_line: 0, low_at: None };
 
@@ -178,6 +178,27 @@ fn sums_of_an_older_version_change_nothing() {
     account.clone().when(post(3, back(2, 30))).then_nothing();
     let account = account.after([post(4, charge_at(9, 7, rated(10, 0, 8)))]);
     account.when(post(5, charge_at(8, 7, rated(20, 0, 0)))).then_nothing();
+}
+
+#[test]
+fn newer_sums_that_are_the_same_are_noted_so_that_older_ones_change_nothing_later() {
+    let buy = Change::Purchase { checkout: checkout(5), amount: 100 };
+    let back = |seen, refunded| Change::Reverse { checkout: checkout(5), seen, refunded, disputed: 0 };
+    let account = scenario::<CreditAccount>().after([post(1, buy), post(2, back(1, 50))]);
+    let account = account.after([post(3, charge_at(1, 7, rated(10, 0, 8)))]);
+    let confirms = |account: &Then<CreditAccount>, of| {
+        let [CreditEvent::Confirmed(confirmed)] = account.facts() else { panic!("{:?}", account.facts()) };
+        assert_eq!((confirmed.source.kind, confirmed.seen), (of, 3));
+    };
+    let account = account.when(post(4, back(3, 50)));
+    confirms(&account, SourceKind::Checkout);
+    let account = account.and().when(post(5, charge_at(3, 7, rated(10, 0, 8))));
+    confirms(&account, SourceKind::Call);
+    let account = account.and();
+    for late in [back(2, 30), charge_at(2, 7, rated(20, 0, 0)), back(3, 50), charge_at(3, 7, rated(10, 0, 8))]
+    {
+        account.clone().when(post(6, late)).then_nothing();
+    }
 }
 
 #[test]
