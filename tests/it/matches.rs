@@ -180,7 +180,7 @@ async fn every_planted_difference(world: &World) -> Result<()> {
     assert_eq!((audit.len(), &audit[0]["after"]["date"]), (2, &json!(date)), "{audit:?}");
 
     let other = world.api.post("/api/v1/auth/clients", json!({"name": "another"})).await?.data()?;
-    let theirs = world.api.with_key(Some(text(&other, "key")));
+    let theirs = world.api.with_key(other["plain_key"].as_str());
     let refused = theirs.post(MATCHES, json!({"date": date})).await?;
     assert_eq!((refused.status, refused.code()), (403, "platform_only"), "{}", refused.body);
     assert!(theirs.list_all(MATCHES).await?.is_empty());
