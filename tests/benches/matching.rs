@@ -168,7 +168,7 @@ fn main() {
                 trace: TraceHooks::default(),
                 snapshots: None,
             },
-            telephony: Arc::new(RecordsOnly(Records)),
+            telephony: Arc::new(RecordsOnly(Arc::new(Records))),
             calls: Arc::new(views),
             operator: CLIENT,
             leases: Arc::new(MemoryWork::default()),

@@ -118,7 +118,7 @@ impl CallsToMatch for Both {
 }
 
 #[async_trait]
-impl CallRecords for Arc<Both> {
+impl CallRecords for Both {
     async fn call_records(
         &self,
         account: CarrierAccount,
@@ -135,7 +135,8 @@ impl CallRecords for Arc<Both> {
         }
         let away = {
             let mut away = self.away.lock().unwrap();
-            std::mem::replace(&mut *away, away.saturating_sub(1))
+            let left = away.saturating_sub(1);
+            std::mem::replace(&mut *away, left)
         };
         if away > 0 {
             return Err(CarrierError::Unavailable { reason: "away".to_owned(), retry_after: None });

@@ -1,6 +1,7 @@
 //! A carrier that only has records of calls.
 
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
@@ -24,7 +25,7 @@ pub trait CallRecords: fmt::Debug + Send + Sync {
 
 /// The carrier: everything else is not configured.
 #[derive(Debug)]
-pub struct RecordsOnly<T>(pub T);
+pub struct RecordsOnly<T>(pub Arc<T>);
 
 #[async_trait]
 impl<T: CallRecords> Telephony for RecordsOnly<T> {

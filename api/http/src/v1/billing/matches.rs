@@ -113,7 +113,7 @@ pub(crate) async fn get_billing_match_day(
     let (date, provider, ran_at) = (ran.day.to_string(), ran.provider.clone(), ran.at);
     let view =
         MatchDayView { date, provider, ran_at, matched, ours_only, theirs_only, differs, unbilled, open };
-    Ok(Answer::data(&view).etag(folded.version))
+    Ok(Answer::data(&view))
 }
 
 /// A day that is to be matched.
