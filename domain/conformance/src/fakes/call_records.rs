@@ -14,7 +14,7 @@ use domain::ports::telephony::{
 /// What answers questions for records.
 #[async_trait]
 pub trait CallRecords: fmt::Debug + Send + Sync {
-    /// What [`Telephony::call_records`] answers.
+    /// Answers as [`Telephony::call_records`] promises.
     async fn call_records(
         &self,
         account: CarrierAccount,

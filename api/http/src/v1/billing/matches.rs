@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::commands::{AsProblem, context, problem};
-use super::super::folded::fold;
+use super::super::folded::fold_or_initial;
 use super::super::paging::{self, PageParams};
 use super::word;
 use crate::auth::Caller;
@@ -72,10 +72,10 @@ pub(crate) struct MatchDayView {
     date: String,
     /// Name of the carrier, for example `telnyx`.
     provider: String,
-    /// When the run began.
-    #[serde(with = "projections::edge::rfc3339")]
-    #[schema(value_type = String, format = DateTime)]
-    ran_at: Time,
+    /// When the last run began; `null` before the day was matched.
+    #[serde(with = "projections::edge::rfc3339_option")]
+    #[schema(value_type = Option<String>, format = DateTime, required)]
+    ran_at: Option<Time>,
     /// Calls that all sides have alike.
     matched: u64,
     /// Calls that the carrier has no record of.
@@ -92,7 +92,7 @@ pub(crate) struct MatchDayView {
 
 /// Get what a day came to when it was last matched.
 ///
-/// Read from the log itself, so it is never behind. 404 before the day was matched.
+/// Read from the log itself, so it is never behind. A day that was not matched, or without calls, has counts of zero.
 #[utoipa::path(get, path = "/api/v1/billing/matches/{date}", tag = "billing", operation_id = "getBillingMatchDay",
     params(("date" = String, Path, description = "The day in UTC: `2026-05-01`")),
     responses((status = 200, description = "The day", body = Enveloped<MatchDayView>), Problem))]
@@ -104,13 +104,14 @@ pub(crate) async fn get_billing_match_day(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     query.finish()?;
-    let missing = || ApiError::not_found("match");
-    let day = date.parse().map_err(|_| missing())?;
-    let id = MatchDay::id(caller.client, backend.carriers.provider(), day);
-    let folded = fold::<MatchDay>(&backend, caller.client, &id.stream(), "match", None).await?;
-    let ran = folded.state.ran().ok_or_else(missing)?;
-    let MatchCounts { matched, ours_only, theirs_only, differs, unbilled, open } = ran.counts;
-    let (date, provider, ran_at) = (ran.day.to_string(), ran.provider.clone(), ran.at);
+    let day: chrono::NaiveDate = date.parse().map_err(|_| ApiError::not_found("match"))?;
+    let provider = backend.carriers.provider();
+    let stream = MatchDay::id(caller.client, provider, day).stream();
+    let folded = fold_or_initial::<MatchDay>(&backend, caller.client, &stream, "match", None).await?;
+    let ran = folded.state.ran();
+    let counts = ran.map(|ran| ran.counts).unwrap_or_default();
+    let MatchCounts { matched, ours_only, theirs_only, differs, unbilled, open } = counts;
+    let (date, provider, ran_at) = (day.to_string(), provider.to_owned(), ran.map(|ran| ran.at));
     let view =
         MatchDayView { date, provider, ran_at, matched, ours_only, theirs_only, differs, unbilled, open };
     Ok(Answer::data(&view))
