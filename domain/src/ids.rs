@@ -173,6 +173,12 @@ ids! {
     CheckoutId = "chk" in "checkout";
     /// A payment as the payment provider tells it; derived from its id. Never shown at the edge.
     PaymentId = "pay" in "payment";
+    /// What a match with the carrier's records found of a client's day; derived from both.
+    BillingMatchId = "mat" in "billing_match";
+    /// A call or a record that a match found. It has no stream of its own.
+    MatchFindingId = "matf" in "billing_match_finding";
+    /// The days that are matched, for all clients together. Never shown at the edge.
+    BillingMatchScheduleId = "mats" in "billing_match_schedule";
     /// An erasure or an export of a subject's personal data.
     PrivacyJobId = "prv" in "privacy_job";
 }

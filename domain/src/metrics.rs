@@ -4,6 +4,7 @@
 //! holds an id, a tenant or anything personal.
 
 use crate::billing::account::TransactionKind;
+use crate::billing::matching::MatchState;
 use crate::call::Work;
 use crate::call::terms::{CommandKind, EndReason};
 use crate::conversation::{ToolOutcome, TurnFault};
@@ -186,6 +187,13 @@ metrics! {
     /// Calls and transfers that were refused by a spend limit.
     SPEND_LIMITS_REACHED = "voxledger_spend_limits_reached_total", Counter, Count,
         "limit": || LimitKind::ALL.iter().map(|limit| limit.as_str()).collect();
+    /// Runs of the match with the carrier's records over a day, by their outcome.
+    MATCH_RUNS = "voxledger_match_runs_total", Counter, Count, "outcome": || vec!["complete", "partial", "later"];
+    /// Calls and records that runs of the match judged, by state.
+    MATCH_JUDGED = "voxledger_match_judged_total", Counter, Count,
+        "state": || MatchState::ALL.iter().map(|state| state.as_str()).collect();
+    /// Time that a run of the match over a day took.
+    MATCH_RUN_SECONDS = "voxledger_match_run_seconds", Histogram(OUTSIDE), Seconds;
     /// Events of Stripe's webhooks, by what became of them.
     STRIPE_EVENTS = "voxledger_stripe_events_total", Counter, Count,
         "outcome": || vec!["applied", "repeated", "flagged", "foreign", "unused"];

@@ -20,6 +20,8 @@ mod customers;
 mod ivr;
 #[path = "golden/knowledge.rs"]
 mod knowledge;
+#[path = "golden/matching.rs"]
+mod matching;
 #[path = "golden/msgpack.rs"]
 mod msgpack;
 #[path = "golden/samples.rs"]
@@ -39,6 +41,7 @@ use domain::agent::AgentEvent;
 use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
 use domain::billing::account::CreditEvent;
 use domain::billing::checkout::CheckoutEvent;
+use domain::billing::matching::{MatchEvent, MatchScheduleEvent};
 use domain::billing::payment::PaymentEvent;
 use domain::billing::price_book::PriceBookEvent;
 use domain::call::CallEvent;
@@ -93,6 +96,8 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<PaymentEvent>(billing::payment());
     proof.prove::<SpendLimitsEvent>(spend::limits());
     proof.prove::<SpendGuardEvent>(spend::guard());
+    proof.prove::<MatchEvent>(matching::day());
+    proof.prove::<MatchScheduleEvent>(matching::schedule());
     proof.prove::<HubspotContactEvent>(customers::hubspot_contact());
     proof.prove::<MenuEvent>(ivr::menu());
     proof.prove::<SessionEvent>(ivr::session());

@@ -24,6 +24,7 @@ macro_rules! every_view {
             crate::memories::Memories,
             crate::billing::CreditAccounts,
             crate::billing::CreditTransactions,
+            crate::billing::BillingMatches,
         }
     };
 }

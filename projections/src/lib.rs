@@ -56,6 +56,7 @@ pub trait Queries:
     + knowledge::KnowledgeQueries
     + memories::MemoryQueries
     + billing::BillingQueries
+    + billing::MatchQueries
     + analytics::AnalyticsQueries
 {
 }
@@ -75,6 +76,7 @@ impl<T> Queries for T where
         + knowledge::KnowledgeQueries
         + memories::MemoryQueries
         + billing::BillingQueries
+        + billing::MatchQueries
         + analytics::AnalyticsQueries
 {
 }

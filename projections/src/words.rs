@@ -109,6 +109,8 @@ closed_sets! {
     SpendScopeKind = ["client", "key", "agent"];
     /// What a payment does not fit in.
     CheckoutMismatch = each(billing::checkout::Mismatch::ALL, billing::checkout::Mismatch::as_str);
+    /// How a call and the carrier's records of it agree.
+    MatchState = each(billing::matching::MatchState::ALL, billing::matching::MatchState::as_str);
     /// Where a purchase of credit stands.
     CheckoutStatus = ["requested", "open", "paid", "failed", "expired", "mismatched"];
 

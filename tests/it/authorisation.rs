@@ -75,6 +75,9 @@ impl Operation {
         if self.path.contains("{month}") {
             return Ok(self.path.replace("{month}", "2026-05"));
         }
+        if self.path.contains("{date}") {
+            return Ok(self.path.replace("{date}", "2026-05-01"));
+        }
         let Some((before, _)) = self.path.split_once("{id}") else { return Ok(self.path.clone()) };
         let id = ids.get(before).with_context(|| format!("an id for {}", self.path))?;
         let document = ids.get("/api/v1/kb/{id}/documents/").context("a document")?;

@@ -34,6 +34,7 @@ mod live;
 mod llm_answers;
 mod llm_providers;
 mod manners;
+mod matches;
 mod metrics;
 mod numbers;
 mod outbound;

@@ -142,9 +142,10 @@ pub async fn owned_by(database: &PgPool, limit: Duration, owner: impl Fn(&str) -
     let mut last = Vec::new();
     let all = until("every job to be taken over", limit, async || {
         last = owners(database).await?;
-        // the commands to carriers, the webhooks, the sealer, erasures, the index of memories, and a lease for each view
+        // the commands to carriers, the webhooks, the sealer, erasures, the index of memories, the match with the
+        // carrier's records, and a lease for each view
         let views: i64 = sqlx::query_scalar("SELECT count(*) FROM projections").fetch_one(database).await?;
-        let jobs = usize::try_from(views)? + 5;
+        let jobs = usize::try_from(views)? + 6;
         Ok((views > 0 && last.len() == jobs && last.iter().all(|(_, name)| owner(name))).then_some(()))
     })
     .await;

@@ -4,6 +4,7 @@ mod books;
 mod charge;
 mod cover;
 mod ledger;
+pub mod matching;
 mod spend;
 
 use std::fmt;

@@ -7,6 +7,8 @@ use domain::ports::clock::Clock;
 use domain::ports::lease::{Lease, Leases};
 use tokio_util::sync::CancellationToken;
 
+use crate::runtime::Runtime;
+
 /// How a lease is acquired and kept.
 #[derive(Debug, Clone)]
 pub struct Ownership {
@@ -19,6 +21,11 @@ pub struct Ownership {
 }
 
 impl Ownership {
+    /// A lease for this incarnation of the node.
+    pub(crate) fn of(runtime: &Runtime, leases: Arc<dyn Leases>, ttl: Duration) -> Self {
+        Self { leases, clock: runtime.clock.clone(), owner: runtime.node.clone(), ttl }
+    }
+
     async fn pause(&self, part: u32, stop: &CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}

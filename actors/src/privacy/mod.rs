@@ -82,12 +82,7 @@ pub struct PrivacyDeps {
 
 /// Runs privacy jobs and retention until `stop`, whenever this node holds the lease.
 pub async fn run(deps: PrivacyDeps, options: PrivacyOptions, stop: CancellationToken) {
-    let ownership = Ownership {
-        leases: deps.leases.clone(),
-        clock: deps.runtime.clock.clone(),
-        owner: deps.runtime.node.clone(),
-        ttl: options.lease_ttl,
-    };
+    let ownership = Ownership::of(&deps.runtime, deps.leases.clone(), options.lease_ttl);
     while_owner(&ownership, JOB, &stop, |_, lease_lost| {
         let deps = deps.clone();
         async move { saga::keep_working(&deps, options, &lease_lost).await }

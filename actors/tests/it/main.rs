@@ -7,6 +7,7 @@ mod clocks;
 mod documents;
 mod inbound;
 mod ivr;
+mod matching;
 mod merging;
 mod nodes;
 mod orphans;

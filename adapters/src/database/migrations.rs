@@ -154,7 +154,7 @@ impl Part {
                 10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart", 13 "0013_said",
                 14 "0014_call_search", 15 "0015_conversation_user", 16 "0016_tools_signed",
                 17 "0017_customers", 18 "0018_index", 19 "0019_memories", 20 "0020_knowledge", 22 "0022_billing",
-                26 "0026_unanswered",
+                25 "0025_billing_matches", 26 "0026_unanswered",
             ],
             Part::Work => migrations!["sqlite/work": 1 "0001_work", 2 "0002_snapshots"],
             Part::Keys => migrations!["sqlite/keys":
@@ -175,7 +175,7 @@ impl Part {
                 10 "0010_conversation_sums", 11 "0011_sketches", 12 "0012_work_apart", 13 "0013_said",
                 14 "0014_call_search", 15 "0015_conversation_user", 16 "0016_tools_signed",
                 17 "0017_customers", 18 "0018_index", 19 "0019_memories", 20 "0020_knowledge", 22 "0022_billing",
-                26 "0026_unanswered",
+                25 "0025_billing_matches", 26 "0026_unanswered",
             ],
             Part::Work => migrations!["postgres/work": 1 "0001_work", 2 "0002_snapshots"],
             Part::Keys => migrations!["postgres/keys":

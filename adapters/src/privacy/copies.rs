@@ -24,6 +24,8 @@ pub const COPIES: &[(&str, Reach)] = &[
     ("agents", Reach::MadeAnew),
     ("api_keys", Reach::MadeAnew),
     ("audit_log", Reach::MadeAnew),
+    // ids of the carrier and amounts
+    ("billing_matches", Reach::Nothing),
     ("calls", Reach::MadeAnew),
     ("clients", Reach::MadeAnew),
     ("content_keys", Reach::Nothing),

@@ -11,7 +11,7 @@ use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
 use projections::calls::{
-    CallCount, CallFiles, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial,
+    CallCount, CallFiles, CallFilter, CallQueries, CallRow, CallSearch, CallView, Dial, LegIds,
 };
 use projections::page::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ struct Fold {
     record: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     connected: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    leg: Option<LegIds>,
 }
 
 impl Table for CallRow {
@@ -62,7 +64,8 @@ impl Table for CallRow {
 
     fn values(&self) -> Result<Vec<Value<'_>>, serde_json::Error> {
         let view = &self.view;
-        let fold = Fold { dial: self.dial, record: self.record, connected: self.connected };
+        let (leg, connected) = (self.leg.clone(), self.connected);
+        let fold = Fold { dial: self.dial, record: self.record, connected, leg };
         Ok(vec![
             Value::Uuid(view.id.0),
             Value::Uuid(self.client.0),
@@ -103,6 +106,7 @@ impl Table for CallRow {
             dial: fold.dial,
             record: fold.record,
             connected: fold.connected,
+            leg: fold.leg,
         })
     }
 }

@@ -17,6 +17,7 @@ mod erasure;
 mod group_commit;
 mod ivr;
 mod knowledge;
+mod matches;
 mod memories;
 mod rollups;
 mod rows;

@@ -9,7 +9,9 @@ use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::ports::clock::Clock;
-use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+use domain::ports::telephony::{
+    CarrierAccount, CarrierError, Dial, LegCommand, LegState, RecordPage, Telephony,
+};
 use parking_lot::Mutex;
 
 /// When a breaker opens, and for how long.
@@ -248,6 +250,16 @@ impl<T: Telephony> Telephony for Guarded<T> {
 
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {
         self.guard(self.carrier.delete_recording(client, recording_id)).await
+    }
+
+    async fn call_records(
+        &self,
+        account: CarrierAccount,
+        period: (Time, Time),
+        after: Option<&str>,
+    ) -> Result<RecordPage, CarrierError> {
+        // reports that fail must not keep calls from being placed
+        self.carrier.call_records(account, period, after).await
     }
 }
 

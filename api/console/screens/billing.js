@@ -8,6 +8,7 @@ import { moment, money, words } from '../lib/format.js';
 import { Facts, Id, Page, Section, Shown, Tabs } from '../ui/parts.js';
 import { Table } from '../ui/table.js';
 import { Buy } from './billing/buy.js';
+import { Matches } from './billing/matches.js';
 import { Prices } from './billing/prices.js';
 import { Spend } from './billing/spend.js';
 import { Statement } from './billing/statement.js';
@@ -26,11 +27,13 @@ export function Billing({ query }) {
     <${Tabs} current=${tab} tabs=${[
       ['credit', 'Credit', link('billing')],
       ['statement', 'Statement', link('billing', { tab: 'statement' })],
+      ['matches', 'Carrier', link('billing', { tab: 'matches' })],
       ['prices', 'Prices', link('billing', { tab: 'prices' })],
       ['limits', 'Spend limits', link('billing', { tab: 'limits' })],
     ]} />
     ${tab === 'credit' && html`<${Section} title="Credit"><${Shown} of=${balance}>${(of) => html`<${Credit} of=${of} spent=${usage.data?.[0]?.amount} />`}<//><//><${Transactions} query=${query} />`}
     ${tab === 'statement' && html`<${Statement} query=${query} />`}
+    ${tab === 'matches' && html`<${Matches} query=${query} />`}
     ${tab === 'prices' && html`<${Prices} query=${query} />`}
     ${tab === 'limits' && html`<${Spend} query=${query} currency=${balance.data?.currency} />`}
     ${buying && html`<${Buy} currency=${balance.data?.currency} onClose=${() => setBuying(false)} />`}

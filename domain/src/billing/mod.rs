@@ -12,6 +12,7 @@ pub mod account;
 pub mod checkout;
 mod currency;
 mod entry;
+pub mod matching;
 pub mod payment;
 mod price;
 pub mod price_book;

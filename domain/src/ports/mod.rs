@@ -14,6 +14,7 @@ pub mod ivr_webhook;
 pub mod lease;
 pub mod llm;
 pub mod log_target;
+pub mod matching;
 pub mod objects;
 pub mod outbox;
 pub mod payments;

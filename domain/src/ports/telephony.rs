@@ -6,6 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::billing::matching::CarrierRecord;
 use crate::call::GatherSpec;
 use crate::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
@@ -148,6 +149,24 @@ pub enum LegState {
     Gone,
 }
 
+/// Whose account with the carrier is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CarrierAccount {
+    /// The node's, which all clients without an account of their own use.
+    Node,
+    /// A client's own account.
+    Client(ClientId),
+}
+
+/// A page of the carrier's own records of calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordPage {
+    /// At most a few hundred, in any order.
+    pub records: Vec<CarrierRecord>,
+    /// Where the next page begins; `None` on the last one. Only the carrier understands it.
+    pub next: Option<String>,
+}
+
 /// A carrier. One attempt a call; the caller decides on retries, because only the log knows what was tried.
 #[async_trait]
 pub trait Telephony: fmt::Debug + Send + Sync {
@@ -185,4 +204,17 @@ pub trait Telephony: fmt::Debug + Send + Sync {
 
     /// Deletes a recording of a client's for ever. One that is gone already is no error.
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError>;
+
+    /// A page of the carrier's records of calls that it says began from `from` on, before `to`; `after` is
+    /// [`RecordPage::next`] of the page before. [`CarrierError::NotConfigured`] when there is no such account, or the
+    /// carrier keeps no records.
+    async fn call_records(
+        &self,
+        account: CarrierAccount,
+        period: (Time, Time),
+        after: Option<&str>,
+    ) -> Result<RecordPage, CarrierError> {
+        let _ = (account, period, after);
+        Err(CarrierError::NotConfigured)
+    }
 }

@@ -4,6 +4,7 @@ use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::billing::account::{CreditEvent, TransactionKind};
 use domain::billing::checkout::CheckoutEvent;
+use domain::billing::matching::MatchScheduleEvent;
 use domain::billing::price_book::PriceBookEvent;
 use domain::call::CallEvent;
 use domain::client::ClientEvent;
@@ -11,9 +12,9 @@ use domain::customer::CustomerEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, CheckoutId, ClientId, CreditAccountId, CustomerId, DeliveryId,
-    DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId, NumberId,
-    PriceBookId, PrivacyJobId, SpendLimitsId, ToolId, UploadId, UserId,
+    AccountId, AgentId, ApiKeyId, BillingMatchScheduleId, CallId, CheckoutId, ClientId, CreditAccountId,
+    CustomerId, DeliveryId, DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId,
+    MenuId, NumberId, PriceBookId, PrivacyJobId, SpendLimitsId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
@@ -220,6 +221,9 @@ audited! {
     SpendLimitsEvent of SpendLimitsId by anybody as |_| {
         "spend_limits.changed", Changed(e) => SPEND_LIMITS_CHANGED:
             spend_limits_changed(e.scope, &e.before, &e.after);
+    }
+    MatchScheduleEvent of BillingMatchScheduleId by asked_for as |_| {
+        "billing_match_schedule.requested", Requested(e) => BILLING_MATCH_REQUESTED: made(json!({"date": e.day}));
     }
     CheckoutEvent of CheckoutId by asked_for as |_| {
         "checkout.requested", Requested(e) => CHECKOUT_REQUESTED: made(json!({

@@ -329,6 +329,8 @@ fn every_action_shows_what_was_done_and_nothing_else() {
     assert_eq!((kind.as_str(), &after["named_by"]), ("privacy_job", &json!("customer_id")));
     let (kind, after) = made("CHECKOUT_REQUESTED");
     assert_eq!((kind.as_str(), &after["currency"]), ("checkout", &json!("USD")));
+    let (kind, after) = made("BILLING_MATCH_REQUESTED");
+    assert_eq!((kind.as_str(), after), ("billing_match_schedule", json!({"date": "2026-05-01"})));
     let (kind, after) = made("PRICES_SET");
     assert_eq!((kind.as_str(), after["prices"].as_array().map(Vec::len)), ("price_book", Some(1)));
     let entry = shown.remove("SPEND_LIMITS_CHANGED").unwrap();

@@ -1,6 +1,9 @@
 //! Tests of the views of credit.
 
 use domain::billing::account::{Change, CreditAccount, CreditCommand, CreditEvent, CreditRequest};
+use domain::billing::matching::{
+    CarrierSide, Charge, Finding, MatchEvent, MatchListed, MatchSettled, MatchState, OurSide,
+};
 use domain::billing::{BillingTerms, Component, CostItem, Currency, Rated, Unit};
 use domain::ids::{CallId, ClientId, TransactionId};
 use domain::testing::calls::at;
@@ -69,6 +72,51 @@ fn a_transaction_shows_what_it_is_and_what_it_is_because_of() {
     let sides = |of: fn(&EntryView) -> Option<i64>| usage.view.entries.iter().filter_map(of).sum::<i64>();
     assert_eq!(sides(|entry| entry.debit), sides(|entry| entry.credit));
     assert_eq!((day_of(at(0)), day_of(at(86_400)) - day_of(at(0))), (day_of(at(0)), 1));
+}
+
+#[test]
+fn a_finding_stays_when_it_matches_and_keeps_when_it_was_found() {
+    let charge = |micros| Charge { micros, currency: Some(Currency::USD) };
+    let call = CallId(Uuid::from_u128(7));
+    let finding = Finding {
+        state: MatchState::OursOnly,
+        call: Some(call),
+        leg: None,
+        began_at: at(0),
+        ours: Some(OurSide { seconds: 61, charge: Some(charge(9_600)) }),
+        carrier: None,
+        ledger: Some(Charge { micros: 0, currency: None }),
+        seconds: -61,
+        micros: Some(-9_600),
+    };
+    let id = Uuid::from_u128(8);
+    let listed = |finding, second| MatchEvent::from(MatchListed { id, finding, at: at(second) });
+    let mut row = None;
+    BillingMatches::apply(&mut row, &moment(1), listed(finding, 1));
+    let view = &row.as_ref().unwrap().view;
+    assert_eq!((view.call_id, view.state, view.carrier.is_some()), (Some(call), MatchState::OursOnly, false));
+    let lacking = view.difference.amount.as_ref().unwrap();
+    assert_eq!(
+        (view.difference.seconds, lacking.amount_micros, lacking.currency.as_str()),
+        (-61, -9_600, "USD")
+    );
+    assert_eq!(view.ledger.as_ref().unwrap().currency, "XXX");
+    let carrier = CarrierSide { seconds: Some(61), billed_seconds: Some(120), charge: charge(9_600) };
+    let agrees = Finding {
+        state: MatchState::Matched,
+        carrier: Some(carrier),
+        seconds: 0,
+        micros: Some(0),
+        ..finding
+    };
+    BillingMatches::apply(&mut row, &moment(2), listed(agrees, 2));
+    let view = &row.as_ref().unwrap().view;
+    assert_eq!((view.state, view.found_at, view.changed_at), (MatchState::Matched, at(1), at(2)));
+    BillingMatches::apply(&mut row, &moment(3), listed(finding, 3));
+    BillingMatches::apply(&mut row, &moment(4), MatchSettled { id, at: at(4) }.into());
+    let row = row.unwrap();
+    assert_eq!((row.view.state, row.view.changed_at), (MatchState::Matched, at(4)));
+    assert_eq!(row.position, domain::envelope::Position(4));
 }
 
 fn moment(version: u64) -> At {

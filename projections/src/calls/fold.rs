@@ -49,6 +49,22 @@ pub struct CallRow {
     pub record: bool,
     /// Whether the carrier's report of the end shows that the call had connected.
     pub connected: bool,
+    /// The carrier's ids of the call's own leg and its session, by which its records of the call are found.
+    pub leg: Option<LegIds>,
+}
+
+/// Ids that no request needs, and that the carrier's own records have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LegIds {
+    pub leg: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
+}
+
+impl From<&LegRef> for LegIds {
+    fn from(leg: &LegRef) -> Self {
+        Self { leg: leg.leg_id.clone(), session: leg.session_id.clone() }
+    }
 }
 
 impl Row for CallRow {
@@ -228,6 +244,7 @@ impl CallRow {
             dial: None,
             record: false,
             connected: false,
+            leg: None,
         }
     }
 
@@ -283,6 +300,7 @@ impl CallRow {
 
     /// Takes what a later webhook knew better. `created_at` stays: lists are ordered by it.
     fn identify(&mut self, known: &LegIdentified) {
+        self.leg = Some(LegIds::from(&known.leg));
         let view = &mut self.view;
         view.direction = known.direction;
         view.from = reveal(known.from.as_ref());
@@ -340,6 +358,7 @@ impl CallRow {
     }
 
     fn take_leg(&mut self, provider: &str, leg: &LegRef) {
+        self.leg = Some(LegIds::from(leg));
         self.view.provider = Some(provider.to_owned());
         self.view.provider_call_id = Some(leg.control_id.as_ref().unwrap_or(&leg.leg_id).clone());
     }

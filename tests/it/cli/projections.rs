@@ -10,7 +10,7 @@ use tests::server::{Server, ServerOptions};
 
 use super::run::{database, voxledger};
 
-const VIEWS: [&str; 20] = [
+const VIEWS: [&str; 21] = [
     "calls",
     "transcripts",
     "numbers",
@@ -31,6 +31,7 @@ const VIEWS: [&str; 20] = [
     "memories",
     "credit_accounts",
     "credit_transactions",
+    "billing_matches",
 ];
 
 fn list(node: &ServerOptions) -> Result<Vec<Value>> {

@@ -1,5 +1,6 @@
 //! The public interface of the fake.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 
 use super::config::FakeConfig;
 use super::courier::DeliverySender;
+use super::detail_records::ChargedLeg;
 use super::ledger::{Book, CallRecord, Ledger, Totals};
 use super::leg_task::Side;
 use super::script::{CallScript, CalleeScript};
@@ -173,6 +175,17 @@ impl FakeTelnyx {
     #[must_use]
     pub fn ledger(&self) -> Ledger {
         self.switch.courier.lock().copy()
+    }
+
+    /// Changes what the carrier says that it charged: legs that are missing, too much, or other than they were.
+    pub fn charges(&self, change: impl FnOnce(&mut VecDeque<ChargedLeg>)) {
+        self.switch.detail_records().change(change);
+    }
+
+    /// How often the carrier's records were searched.
+    #[must_use]
+    pub fn searches(&self) -> u64 {
+        self.switch.detail_records().searches()
     }
 
     /// The `traceparent` headers of the newest requests, oldest first.

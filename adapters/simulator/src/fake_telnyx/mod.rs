@@ -15,6 +15,7 @@ mod answers;
 mod chance;
 mod config;
 mod courier;
+mod detail_records;
 mod ending;
 mod fake;
 mod ledger;
@@ -32,6 +33,7 @@ mod switch;
 
 pub use chance::SeededRandom;
 pub use config::{CarrierFaults, FakeConfig, Pace};
+pub use detail_records::ChargedLeg;
 pub use fake::{CallHandle, FakeTelnyx, RawHeaders, StartError};
 pub use ledger::{CallRecord, CommandRecord, Expected, Ledger, Totals, WebhookRecord};
 pub use script::{CallScript, CalleeScript, Step, fictional_number};

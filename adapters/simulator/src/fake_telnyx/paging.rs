@@ -21,6 +21,12 @@ pub(super) struct Paging {
 }
 
 impl Paging {
+    /// The same with at most so many entries on a page.
+    pub fn at_most(mut self, most: usize) -> Self {
+        self.size = Some(limited(self.size).min(most));
+        self
+    }
+
     /// The page of `entries`, each with an increasing number, and its `meta`.
     pub fn page<T>(&self, path: &str, entries: Vec<(u64, T)>) -> (Vec<T>, Value) {
         match self.number.is_none() && (self.limit.is_some() || self.after.is_some()) {

@@ -41,6 +41,7 @@ pub(super) fn serve(switch: Arc<Switch>, listener: TcpListener) -> std::io::Resu
             .route("/v2/recordings", get().to(recordings))
             .route("/v2/recordings/{id}", get().to(recording_of))
             .route("/v2/recordings/{id}", delete().to(delete_recording))
+            .route("/v2/detail_records", get().to(detail_records))
             .route("/recordings/{file}", get().to(recording))
             .default_service(route().to(|| async { plain(&Answer::not_found()) }))
     });
@@ -120,6 +121,25 @@ async fn recordings(
     let wanted = [("call_leg_id", &wanted.leg_id), ("call_session_id", &wanted.session_id)];
     let found = switch.recordings().list(&wanted);
     listed(paging.page(request.path(), found))
+}
+
+/// Most records on a page.
+const MOST_RECORDS: usize = 50;
+
+async fn detail_records(
+    request: HttpRequest,
+    switch: Data<Switch>,
+    paging: Query<Paging>,
+    query: Query<Vec<(String, String)>>,
+) -> HttpResponse {
+    if let Err(answer) = admit(&request, &switch) {
+        return plain(&answer);
+    }
+    let found = switch.detail_records().search(&query);
+    match found {
+        Ok(found) => listed(paging.into_inner().at_most(MOST_RECORDS).page(request.path(), found)),
+        Err(answer) => plain(&answer),
+    }
 }
 
 async fn recording_of(request: HttpRequest, switch: Data<Switch>, id: Path<String>) -> HttpResponse {

@@ -17,6 +17,7 @@ use super::answers::Answer;
 use super::chance::{Names, SeededRandom};
 use super::config::FakeConfig;
 use super::courier::DeliverySender;
+use super::detail_records::DetailRecords;
 use super::ledger::CommandRecord;
 use super::leg::{CommandIds, Input, Leg, LegState, Phase};
 use super::leg_task::{LegTask, Side};
@@ -47,6 +48,7 @@ pub(super) struct Switch {
     dials: Mutex<Dials>,
     callees: Mutex<Callees>,
     recordings: Mutex<Recordings>,
+    detail_records: Mutex<DetailRecords>,
     /// `traceparent` headers of the newest requests.
     traces: Mutex<VecDeque<String>>,
     next_leg: AtomicU64,
@@ -142,6 +144,7 @@ impl Switch {
             legs: Mutex::default(),
             callees: Mutex::default(),
             recordings: Mutex::default(),
+            detail_records: Mutex::default(),
             traces: Mutex::default(),
             next_leg: AtomicU64::new(0),
             busy: watch::Sender::new(0),
@@ -248,6 +251,10 @@ impl Switch {
 
     pub fn recordings(&self) -> MutexGuard<'_, Recordings> {
         lock(&self.recordings)
+    }
+
+    pub fn detail_records(&self) -> MutexGuard<'_, DetailRecords> {
+        lock(&self.detail_records)
     }
 
     /// The living legs, in the order they were placed.

@@ -14,7 +14,8 @@ use domain::personal::Personal;
 use domain::phone::Party;
 use domain::ports::clock::Clock;
 use domain::ports::telephony::{
-    CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause, Telephony,
+    CarrierAccount, CarrierError, Dial, LegAction, LegCommand, LegState, RecordPage, RefusedBecause,
+    Telephony,
 };
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -25,6 +26,7 @@ use serde_json::{Value, json};
 use super::PROVIDER;
 use super::active_calls::{Ask, Behind, LegBody, Page};
 use super::client_state::{decode_client_state, encode_client_state, encode_with_ask};
+use super::detail_records::{Read, RecordBody, RecordsAsk, RecordsBody};
 use super::ingress::{Ingress, parse};
 use super::rejection::rejection;
 use crate::telephony::national::Country;
@@ -432,6 +434,34 @@ impl Telephony for TelnyxClient {
             // a repeated delete finds nothing, which counts as success
             Err(error) => Err(harmless(error)),
         }
+    }
+
+    async fn call_records(
+        &self,
+        _: CarrierAccount,
+        period: (Time, Time),
+        after: Option<&str>,
+    ) -> Result<RecordPage, CarrierError> {
+        let ask = match after {
+            Some(text) => RecordsAsk::read(text).ok_or_else(unreadable).map_err(harmless)?,
+            None => RecordsAsk::first(period),
+        };
+        let operation = Operation { name: "search_detail_records", template: "/detail_records" };
+        let request = self.http.get(self.url(&["detail_records"])).query(&ask.query());
+        let response = self.send(operation, request).await.map_err(harmless)?;
+        let body = read(response).await.map_err(harmless)?;
+        let body: RecordsBody = serde_json::from_slice(&body).map_err(|_| harmless(unreadable()))?;
+        let (counts, next) = match ask.read_answer(&body, period) {
+            Read::Page(next) => (true, next),
+            Read::Smaller(next) => (false, Some(next)),
+            Read::Changed => {
+                let reason = "the carrier's records changed while they were read".to_owned();
+                return Err(CarrierError::Unavailable { reason, retry_after: None });
+            }
+        };
+        let records = body.data.iter().filter(|_| counts).filter_map(RecordBody::record).collect();
+        let next = next.map(|next| next.text());
+        Ok(RecordPage { records, next })
     }
 }
 

@@ -3,6 +3,7 @@
 mod active_calls;
 mod client;
 mod client_state;
+mod detail_records;
 mod event;
 mod ingress;
 mod rejection;

@@ -15,7 +15,9 @@ use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::envelope::{Time, Version};
 use domain::ids::ClientId;
 use domain::phone::Party;
-use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, Telephony};
+use domain::ports::telephony::{
+    CarrierAccount, CarrierError, Dial, LegCommand, LegState, RecordPage, Telephony,
+};
 use domain::ports::vault::Vault;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, account_stream};
 use lru::LruCache;
@@ -234,6 +236,22 @@ impl Telephony for ClientCarriers {
 
     async fn delete_recording(&self, client: ClientId, recording_id: &str) -> Result<(), CarrierError> {
         self.of(client).await?.delete_recording(client, recording_id).await
+    }
+
+    async fn call_records(
+        &self,
+        account: CarrierAccount,
+        period: (Time, Time),
+        after: Option<&str>,
+    ) -> Result<RecordPage, CarrierError> {
+        let carrier = match account {
+            CarrierAccount::Node => self.own.clone().ok_or(CarrierError::NotConfigured)?,
+            CarrierAccount::Client(client) => match self.account(client).await?.state().current() {
+                Some(_) => self.of(client).await?,
+                None => return Err(CarrierError::NotConfigured),
+            },
+        };
+        carrier.call_records(account, period, after).await
     }
 }
 

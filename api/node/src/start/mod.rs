@@ -5,6 +5,7 @@ mod calls;
 mod conversations;
 mod directories;
 mod knowledge;
+mod matching;
 mod memories;
 mod node;
 mod outbox;

@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::serve::{Started, serve, take_address};
 use super::stores::Stores;
-use super::{audit, calls, conversations, directories, knowledge, memories, outbox, serve, stores};
+use super::{audit, calls, conversations, directories, knowledge, matching, memories, outbox, serve, stores};
 use crate::config::Config;
 use crate::edges::Edges;
 use crate::files::{embedded_files, settle_all};
@@ -78,6 +78,7 @@ impl Node {
         let documents = knowledge::deps(config, &stores, &passages, &uploads);
         let used = (&conversations, &memories, &uploads, documents);
         let webhooks = outbox::start(config, &stores, &actors, used, &mut tasks, &stop);
+        matching::start(&stores, &actors, &mut tasks, &stop);
         let audit = audit::start(config, &stores, &actors, &memories, &mut tasks, &stop, &appended);
         let failed = watch_stores(config, &stores, &mut tasks, &stop).await?;
         let idempotency = serve::idempotency(&stores, &mut tasks, &stop, &appended).await?;

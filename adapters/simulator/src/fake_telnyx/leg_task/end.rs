@@ -7,6 +7,7 @@ use domain::envelope::Time;
 use serde_json::{Value, json};
 
 use super::{LegTask, Side};
+use crate::fake_telnyx::detail_records::ChargedLeg;
 use crate::fake_telnyx::ending::Ending;
 use crate::fake_telnyx::ledger::CallRecord;
 use crate::fake_telnyx::leg::{Input, Phase};
@@ -75,6 +76,21 @@ impl LegTask {
             "billing_group_id": null, "cost_parts": [part("call-control", 20), part("sip-trunking", 28)],
             "occurred_at": timestamp(self.now()),
         });
+        let leg = &self.leg;
+        let charged = ChargedLeg {
+            leg_id: leg.leg_id.to_string(),
+            session_id: leg.session_id.clone(),
+            from: leg.from.clone(),
+            to: leg.to.clone(),
+            connection_id: leg.connection_id.clone(),
+            started_at: leg.started_at,
+            answered_at,
+            ended_at,
+            billed_seconds: minutes * 60,
+            micros: [20, 28].map(|tenths_of_mills| tenths_of_mills * minutes * 100),
+            shown: true,
+        };
+        self.switch.detail_records().keep(charged);
         self.tell("call.cost", false, extra).await;
     }
 

@@ -6,7 +6,7 @@ use super::node::{operations_mut, reference};
 use crate::query::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// Filters by a closed set: operation, parameter, set, and whether several values may be given with commas.
-const FILTERS: [(&str, &str, &str, bool); 21] = [
+const FILTERS: [(&str, &str, &str, bool); 22] = [
     ("listCalls", "status", "CallStatus", true),
     ("listCalls", "direction", "CallDirection", false),
     ("listCalls", "end_reason", "CallEndReason", true),
@@ -25,6 +25,7 @@ const FILTERS: [(&str, &str, &str, bool); 21] = [
     ("patchProvider", "kind", "ProviderKind", false),
     ("removeProvider", "kind", "ProviderKind", false),
     ("listTransactions", "kind", "TransactionKind", false),
+    ("listBillingMatches", "state", "MatchState", false),
     ("listCustomerMemories", "kind", "MemoryKind", false),
     ("listCustomerMemories", "status", "MemoryStatus", false),
     ("listKnowledgeDocuments", "status", "DocumentStatus", false),

@@ -4,6 +4,7 @@ pub mod balance;
 mod checkout_view;
 pub mod checkouts;
 pub mod grant;
+pub mod matches;
 mod money;
 pub mod month;
 pub mod prices;
