@@ -463,6 +463,7 @@ impl World {
             max_duration_ms: 600_000,
             ring_timeout_ms: 30_000,
             record: false,
+            runtime: domain::agent::AgentRuntime::Carrier,
             now: self.clock.now(),
         };
         let command = CallCommand::Queue(Box::new(queue));

@@ -9,6 +9,7 @@ use crate::knowledge::Retrieval;
 use crate::model::ModelRef;
 use crate::origin::Origin;
 use crate::privacy::content::ContentLevel;
+use super::runtime::AgentRuntime;
 use crate::wire::events;
 
 events! {
@@ -61,6 +62,9 @@ pub struct AgentTerms {
     /// What it remembers of customers; `None`: nothing, and it is told nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<AgentMemory>,
+    /// What speaks on its calls.
+    #[serde(default, skip_serializing_if = "AgentRuntime::is_carrier")]
+    pub runtime: AgentRuntime,
 }
 
 /// How an agent remembers customers.

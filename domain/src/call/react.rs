@@ -54,6 +54,14 @@ pub enum Work {
     ChargeCall,
     /// For a call that credit is kept for: keep more while it lasts, or end it.
     WatchCredit,
+    /// For a call at a hosted voice runtime: ask there what its webhooks did not tell, until it is billed.
+    WatchHosted,
+    /// For an agent: bring its copy at the hosted voice runtime up to date.
+    SyncAgent,
+    /// For an agent's copy: compare it with what was written there, now and then.
+    CheckAgent,
+    /// For a client's account with a voice runtime: sync the client's agents.
+    SyncAccount,
 }
 
 impl Work {
@@ -77,14 +85,22 @@ impl Work {
             Work::Remember => "remember",
             Work::ChargeCall => "charge_call",
             Work::WatchCredit => "watch_credit",
+            Work::WatchHosted => "watch_hosted",
+            Work::SyncAgent => "sync_agent",
+            Work::CheckAgent => "check_agent",
+            Work::SyncAccount => "sync_account",
         }
     }
 
-    /// Whether it must wait for earlier work of the same call. Only commands to the carrier wait, except
-    /// those that end or refuse the call.
+    /// Whether it must wait for earlier work of the same call or agent: commands to the carrier, except those that
+    /// end or refuse the call, and syncs of an agent, of which two at a time would create two copies.
     #[must_use]
     pub const fn is_ordered(self) -> bool {
-        matches!(self, Work::Command(kind) if !matches!(kind, CommandKind::HangUp | CommandKind::Reject))
+        match self {
+            Work::Command(kind) => !matches!(kind, CommandKind::HangUp | CommandKind::Reject),
+            Work::SyncAgent => true,
+            _ => false,
+        }
     }
 
     /// Reads a stored name; `None` for an unknown one.
@@ -106,6 +122,10 @@ impl Work {
             "remember" => Some(Work::Remember),
             "charge_call" => Some(Work::ChargeCall),
             "watch_credit" => Some(Work::WatchCredit),
+            "watch_hosted" => Some(Work::WatchHosted),
+            "sync_agent" => Some(Work::SyncAgent),
+            "check_agent" => Some(Work::CheckAgent),
+            "sync_account" => Some(Work::SyncAccount),
             _ => name.parse().ok().map(Work::Command),
         }
     }
