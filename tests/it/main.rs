@@ -51,6 +51,7 @@ mod three_nodes;
 mod tools;
 mod traces;
 mod two_nodes;
+mod ultravox;
 mod upgrade;
 mod users;
 mod vendors;

@@ -9,6 +9,7 @@ use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
+use actors::hosted::HostedDeps;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::knowledge::KnowledgeDeps;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
@@ -220,6 +221,8 @@ pub struct World {
     pub billing: Billing,
     pub terms: Arc<ScriptedTerms>,
     pub runtime: Runtime,
+    /// What runs hosted agents; nothing, unless a test says so before the work starts.
+    pub hosted: Mutex<Option<HostedDeps>>,
     stop: CancellationToken,
 }
 
@@ -327,6 +330,7 @@ impl World {
             billing,
             terms,
             runtime,
+            hosted: Mutex::default(),
             stop,
         }
     }
@@ -345,6 +349,7 @@ impl World {
             voice: self.voice.clone(),
             inbox: self.inbox.clone(),
             telephony: self.carrier.clone(),
+            hosted: self.hosted.lock().unwrap().clone(),
             recordings: Some(RecordingDeps {
                 keeper: self.keeper.clone(),
                 shown: self.store.clone(),

@@ -3,13 +3,13 @@
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 
+use super::runtime::AgentRuntime;
 use crate::envelope::{Time, Version};
 use crate::ids::{KnowledgeBaseId, ToolId};
 use crate::knowledge::Retrieval;
 use crate::model::ModelRef;
 use crate::origin::Origin;
 use crate::privacy::content::ContentLevel;
-use super::runtime::AgentRuntime;
 use crate::wire::events;
 
 events! {

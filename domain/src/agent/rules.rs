@@ -1,7 +1,7 @@
 //! Commands and rules of an agent.
 
-use super::runtime::AgentRuntime;
 use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentMemory, AgentTerms, AgentUpdated};
+use super::runtime::AgentRuntime;
 use crate::aggregate::Aggregate;
 use crate::envelope::{Time, Version};
 use crate::ids::{AgentId, KnowledgeBaseId, ToolId};

@@ -305,7 +305,10 @@ mod tests {
     #[test]
     fn a_copy_that_a_newer_key_reaches_is_the_same_one() {
         let rotated = there().when(copied(5, "a", 2)).then_types(["agent_sync.copied"]).and();
-        assert_eq!((rotated.state().left(), rotated.state().current().map(|now| now.copy.account)), (&[][..], Some(5)));
+        assert_eq!(
+            (rotated.state().left(), rotated.state().current().map(|now| now.copy.account)),
+            (&[][..], Some(5))
+        );
     }
 
     #[test]

@@ -10,10 +10,11 @@ use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
     Disposition, DtmfReceived, EffectRequested, EndCorrected, GatheredLine, LineTranscribed, Received,
     RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, RuntimeBilled, SpeechEnded,
-    SpeechRequested,
-    TransferConnected, TransferFailed,
+    SpeechRequested, TransferConnected, TransferFailed,
 };
-use super::report::{CarrierFact, CarrierReport, HangUp, HangUpCause, HostedCall, LegRole, RecordingSaved, RuntimeBill};
+use super::report::{
+    CarrierFact, CarrierReport, HangUp, HangUpCause, HostedCall, LegRole, RecordingSaved, RuntimeBill,
+};
 use super::state::{Call, DialState, Transfer};
 use super::terms::{AnsweredBy, Direction, RecordingStatus, Speaker, TranscriptTrack};
 use crate::envelope::Time;
@@ -285,7 +286,9 @@ impl Decisions<'_> {
             self.hung_up(hang_up, *at);
         }
         let final_bill = |before: &RuntimeBill| before.is_refund() || known.billed.as_ref() == Some(before);
-        if let Some(bill) = known.billed.clone().filter(|_| !self.call.billed.as_ref().is_some_and(final_bill)) {
+        if let Some(bill) =
+            known.billed.clone().filter(|_| !self.call.billed.as_ref().is_some_and(final_bill))
+        {
             let (provider, at) = (report.provider.clone(), report.occurred_at);
             self.tell(RuntimeBilled { provider, bill, at });
         }
@@ -302,6 +305,7 @@ pub(super) fn offers(report: &CarrierReport) -> bool {
 fn first_heard(report: &CarrierReport, routing: Option<Routing>) -> Received {
     let direction = match (&report.fact, report.tag, routing) {
         (CarrierFact::Initiated { direction }, ..) => *direction,
+        (CarrierFact::Hosted(known), ..) if known.outbound => Direction::Outbound,
         // legs we dial carry our tag from the start, inbound ones from our first command on
         (_, Some(_), None) => Direction::Outbound,
         _ => Direction::Inbound,

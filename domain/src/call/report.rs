@@ -131,6 +131,8 @@ pub enum CarrierFact {
 /// A call as a hosted voice runtime shows it at one moment. A later one knows at least as much.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostedCall {
+    /// Whether the runtime placed it; otherwise somebody called there.
+    pub outbound: bool,
     /// When the other end was connected, by the runtime's clock; `None` while it is not, or if it never was.
     pub joined_at: Option<Time>,
     /// When and how it ended.

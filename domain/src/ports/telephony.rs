@@ -6,10 +6,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::agent::AgentRuntime;
 use crate::call::GatherSpec;
 use crate::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
-use crate::agent::AgentRuntime;
 use crate::envelope::Time;
 use crate::ids::{AgentId, ClientId};
 use crate::personal::Personal;

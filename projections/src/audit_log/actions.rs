@@ -429,7 +429,7 @@ fn agent_terms(terms: &AgentTerms) -> Value {
         "model": terms.model.model, "temperature_permille": terms.temperature_permille,
         "max_tokens": terms.max_tokens, "tools": terms.tools.iter().map(ToolId::to_string).collect::<Vec<_>>(),
         "greeting": terms.greeting, "apology": terms.apology,
-        "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "fallback": terms.fallback,
+        "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "runtime": terms.runtime, "fallback": terms.fallback,
         "knowledge_base_ids": terms.knowledge_bases.iter().map(KnowledgeBaseId::to_string).collect::<Vec<_>>(),
         "retrieval": terms.retrieval,
         "memory": terms.memory,

@@ -6,10 +6,10 @@ use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use super::CallMetadata;
+use crate::agent::AgentRuntime;
 use crate::call::report::{LegRef, LegRole};
 use crate::call::terms::{AnsweredBy, Direction};
 use crate::envelope::Time;
-use crate::agent::AgentRuntime;
 use crate::ids::{AgentId, CustomerId, MenuId, NumberId};
 use crate::number::Route;
 use crate::personal::Personal;

@@ -36,7 +36,7 @@ fn bill(ms: u64, status: &str) -> RuntimeBill {
 
 /// What the runtime shows after each step of a call that was answered.
 fn life() -> [HostedCall; 4] {
-    let started = HostedCall::default();
+    let started = HostedCall { outbound: true, ..HostedCall::default() };
     let joined = HostedCall { joined_at: Some(at(5)), ..started.clone() };
     let over = HostedCall { ended: Some((at(50), by(Cause::AgentHungUp, "agent_hangup"))), ..joined.clone() };
     let billed = HostedCall { billed: Some(bill(48_000, "BILLING_STATUS_BILLED")), ..over.clone() };
@@ -49,7 +49,9 @@ fn shows(known: HostedCall, seconds: i64) -> CallCommand {
 
 #[test]
 fn a_hosted_call_needs_its_agent_and_is_not_recorded() {
-    for (wrong, field) in [(Queue { agent_id: None, ..order() }, "agent_id"), (Queue { record: true, ..order() }, "record")] {
+    for (wrong, field) in
+        [(Queue { agent_id: None, ..order() }, "agent_id"), (Queue { record: true, ..order() }, "record")]
+    {
         let then = a_call().when(CallCommand::Queue(Box::new(wrong)));
         let Err(CallRefusal::Invalid(faults)) = then.decision() else { panic!("{field}") };
         assert!(faults.contains_key(field), "{faults:?}");
@@ -70,14 +72,17 @@ fn the_end_alone_shows_that_the_call_was_answered() {
     let [.., over, _] = life();
     let then = dialled().when(shows(over, 51));
     let end = ended(&then);
-    assert_eq!((end.reason, end.ended_by, end.fault, end.connected), (EndReason::AgentHangup, EndedBy::Agent, Fault::None, true));
+    assert_eq!(
+        (end.reason, end.ended_by, end.fault, end.connected),
+        (EndReason::AgentHangup, EndedBy::Agent, Fault::None, true)
+    );
     assert_eq!(then.state().answered_at(), Some(at(5)));
 }
 
 #[test]
 fn ends_are_told_in_our_own_words() {
     let reason = |hang_up: HangUp| {
-        let known = HostedCall { joined_at: Some(at(5)), ended: Some((at(50), hang_up)), billed: None };
+        let known = HostedCall { ended: Some((at(50), hang_up)), ..life()[1].clone() };
         let end = ended(&dialled().when(shows(known, 51)));
         (end.reason, end.fault)
     };
@@ -95,7 +100,8 @@ fn a_call_we_asked_to_end_ended_because_we_asked_whatever_the_runtime_calls_it()
     let then = dialled().after([shows(joined, 6), asked.clone()]).when(shows(over, 51));
     assert_eq!(ended(&then).reason, EndReason::ApiHangup);
     // still ringing: it can only be refused there until somebody joins, or nobody did
-    let unjoined = HostedCall { ended: Some((at(40), by(Cause::NoAnswer, "unjoined"))), ..HostedCall::default() };
+    let unjoined =
+        HostedCall { ended: Some((at(40), by(Cause::NoAnswer, "unjoined"))), ..HostedCall::default() };
     let then = dialled().after([asked]).when(shows(unjoined, 41));
     assert_eq!((ended(&then).reason, then.state().status()), (EndReason::Cancelled, Status::Failed));
 }
