@@ -1,5 +1,6 @@
 //! Which events are business actions, and what the audit log shows of each: one line for each action.
 
+use domain::agent::sync::SyncEvent;
 use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::billing::account::{CreditEvent, TransactionKind};
@@ -11,9 +12,9 @@ use domain::customer::CustomerEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, CallId, CheckoutId, ClientId, CreditAccountId, CustomerId, DeliveryId,
-    DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId, NumberId,
-    PriceBookId, PrivacyJobId, ToolId, UploadId, UserId,
+    AccountId, AgentId, AgentSyncId, ApiKeyId, CallId, CheckoutId, ClientId, CreditAccountId, CustomerId,
+    DeliveryId, DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId, MenuId,
+    NumberId, PriceBookId, PrivacyJobId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
@@ -347,6 +348,13 @@ audited! {
         "agent.updated", Updated(e) => AGENT_UPDATED:
             changed(agent_terms(&e.before), agent_terms(&e.after));
         "agent.deployed", Deployed(e) => AGENT_DEPLOYED: made(json!({"version": e.version}));
+    }
+    // what the node does by itself follows from deployments and accounts
+    SyncEvent of AgentSyncId by asked_for as |id| {
+        "agent_sync.requested", Requested(e) => AGENT_SYNC_REQUESTED: AuditDetails {
+            on: Some(Resource::new(AgentId::CATEGORY, &id.agent())),
+            ..made(json!({"overwrite": e.overwrite}))
+        };
     }
     ToolEvent of ToolId by anybody as |_| {
         "tool.created", Created(e) => TOOL_CREATED: made(tool_terms(&e.terms));
