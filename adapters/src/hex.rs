@@ -1,6 +1,6 @@
 //! Bytes as hexadecimal text, for signatures.
 
-/// Lower-case hexadecimal.
+/// Two lower-case digits for each byte.
 pub(crate) fn encoded(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

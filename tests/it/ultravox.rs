@@ -132,6 +132,15 @@ async fn an_agent_is_copied_on_deployment_and_its_call_is_followed_to_its_bill()
     let joined = ultravox.webhook("call.joined", &call);
     delivered(&world, &joined).await?;
     world.call_when(&id, |call| call["status"] == "in_progress").await?;
+    for (role, text) in [
+        ("AGENT", "Is Tuesday fine?"),
+        ("USER", "Yes, at ten."),
+        ("TOOL_CALL", "{\"slot\":\"tue-10\"}"),
+        ("AGENT", "Done."),
+    ] {
+        ultravox.say(&call, role, text);
+    }
+    ultravox.trap(Operation::ListMessages, Trap::Refuse { status: 425, retry_after: None });
     ultravox.end(&call, "hangup");
     let ended = ultravox.webhook("call.ended", &call);
     ultravox.bill(&call, "48s", "BILLED");
@@ -151,6 +160,13 @@ async fn an_agent_is_copied_on_deployment_and_its_call_is_followed_to_its_bill()
         (&item["component"], &item["provider"], &item["quantity"]),
         (&json!("runtime"), &json!("ultravox"), &json!(48))
     );
+    let lines = until("the transcript", SOON, async || {
+        let lines = world.api.list_all(&format!("/api/v1/calls/{id}/transcript")).await?;
+        Ok((lines.len() == 3).then_some(lines))
+    })
+    .await?;
+    let said: Vec<_> = lines.iter().map(|line| (text(line, "role"), text(line, "text"))).collect();
+    assert_eq!(said, [("agent", "Is Tuesday fine?"), ("caller", "Yes, at ten."), ("agent", "Done.")]);
     // what is kept of the webhooks shows no secret, and everything else
     let events = world.api.list_all(&format!("/api/v1/calls/{id}/events")).await?;
     let kept = serde_json::to_string(&events)?;

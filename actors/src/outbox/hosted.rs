@@ -38,6 +38,8 @@ const DIAL_PATIENCE: TimeDelta = TimeDelta::minutes(10);
 const NOT_JOINED_PAUSE: Duration = Duration::from_secs(1);
 /// Pause after a lost answer to a creation: by then it was carried out or never will be.
 const LOST_PAUSE: Duration = Duration::from_secs(12);
+/// Most pages of a call's messages that are read: 2,000 messages.
+const MAX_MESSAGE_PAGES: usize = 40;
 /// How often an agent's copy is compared.
 const CHECK_EVERY: TimeDelta = TimeDelta::minutes(15);
 /// Attempts to sync an agent while the runtime does not answer: about a day.
@@ -220,6 +222,44 @@ impl EffectRun<'_> {
             return Ok(NextStep::NOTHING_TO_DO);
         }
         Ok(NextStep::postpone(look_pause(call.is_over(), self.item.attempts), &"more is still to come"))
+    }
+
+    /// Reads what was said on a call that is over, and gives it to the call: what it knows already is no news.
+    pub(super) async fn fetch_transcript(&self) -> Result<NextStep, CallError> {
+        let Some(hosted) = &self.deps.hosted else { return Ok(NextStep::NOTHING_TO_DO) };
+        let (id, client) = (self.call(), self.item.client);
+        let call = self.deps.calls.inspect(id).await?;
+        let (Some(control_id), Some(began)) = (call.control_id(), call.answered_at()) else {
+            return Ok(NextStep::NOTHING_TO_DO);
+        };
+        let mut cursor = None;
+        for _ in 0..MAX_MESSAGE_PAGES {
+            let page = match hosted.telephony.read_messages(client, control_id, began, cursor).await {
+                Ok(Some(page)) => page,
+                Ok(None) => return Ok(NextStep::NOTHING_TO_DO),
+                Err(CarrierError::Held { reason, pause }) => return Ok(NextStep::wait(pause, &reason)),
+                Err(error @ (CarrierError::Refused { .. } | CarrierError::NotConfigured)) => {
+                    tracing::warn!(call.id = %id, %error, "what was said on a call cannot be read");
+                    return Ok(NextStep::NOTHING_TO_DO);
+                }
+                Err(error) if self.attempts() >= MAX_SYNCS => {
+                    tracing::warn!(call.id = %id, %error, "what was said on a call was never there to be read");
+                    return Ok(NextStep::NOTHING_TO_DO);
+                }
+                Err(error) => {
+                    return Ok(NextStep::postpone(pause(self.attempts(), self.item.effect_id), &error));
+                }
+            };
+            for report in page.reports {
+                self.deps.inbox.take(report, Some(client), None, None).await?;
+            }
+            cursor = page.next;
+            if cursor.is_none() {
+                return Ok(NextStep::NOTHING_TO_DO);
+            }
+        }
+        tracing::warn!(call.id = %id, "more was said on a call than is kept");
+        Ok(NextStep::NOTHING_TO_DO)
     }
 
     pub(super) async fn of_hosted_agent(&self) -> NextStep {

@@ -225,6 +225,7 @@ impl EffectRun<'_> {
             Work::ChargeCall => Ok(self.charge_call().await),
             Work::WatchCredit => self.watch_credit().await,
             Work::WatchHosted => self.watch_hosted().await,
+            Work::FetchTranscript => self.fetch_transcript().await,
             Work::SyncAgent | Work::CheckAgent | Work::SyncAccount => Ok(self.of_hosted_agent().await),
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);

@@ -6,14 +6,14 @@ use domain::envelope::Time;
 use domain::ids::ClientId;
 use domain::personal::Personal;
 use domain::ports::telephony::{
-    CarrierError, Dial, LegAction, LegCommand, LegState, RefusedBecause, Telephony,
+    CarrierError, Dial, LegAction, LegCommand, LegState, MessagePage, RefusedBecause, Telephony,
 };
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::PROVIDER;
-use super::client::{Answer, Ask, Medium, UltravoxClient, harmless, refusal};
-use super::event::{CALL_KEY, CLIENT_KEY, UltravoxEvent, leg, parse, report, tag, word};
+use super::client::{Answer, Ask, Medium, UltravoxClient, harmless, next_cursor, refusal};
+use super::event::{CALL_KEY, CLIENT_KEY, UltravoxEvent, leg, message, parse, report, tag, word};
+use super::{PROVIDER, UNKNOWN_CALL};
 
 impl UltravoxClient {
     /// Calls somebody with the copy of an agent. Without an idempotency key at Ultravox, a lost answer is looked for by
@@ -78,14 +78,14 @@ impl UltravoxClient {
     }
 
     /// A message to a call under way.
-    async fn message(&self, call_id: &str, body: &Value) -> Result<(), CarrierError> {
+    async fn send_message(&self, call_id: &str, body: &Value) -> Result<(), CarrierError> {
         let path = ["calls", call_id, "send_data_message"];
         let template = "/api/calls/{call_id}/send_data_message";
         let ask = Ask { name: "send_data_message", template, method: Method::POST, path: &path };
         let answer: Answer = self.ask(ask, Some(body)).await?;
         match answer.status {
             status if status.is_success() => Ok(()),
-            StatusCode::NOT_FOUND => Err(CarrierError::Gone { code: "unknown_call".to_owned() }),
+            StatusCode::NOT_FOUND => Err(CarrierError::Gone { code: UNKNOWN_CALL.to_owned() }),
             // the call is not live: not joined yet, or over
             StatusCode::UNPROCESSABLE_ENTITY => match self.call(call_id).await? {
                 Some(call) if call["ended"].is_null() => {
@@ -128,7 +128,7 @@ impl Telephony for UltravoxClient {
             // the runtime's own tools do these
             _ => return Err(unusable("not_at_ultravox")),
         };
-        self.message(&command.control_id, &body).await
+        self.send_message(&command.control_id, &body).await
     }
 
     async fn leg_state(&self, _: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
@@ -139,6 +139,31 @@ impl Telephony for UltravoxClient {
     async fn read_call(&self, _: ClientId, control_id: &str) -> Result<Option<CarrierReport>, CarrierError> {
         let call = self.call(control_id).await?;
         Ok(call.and_then(|call| report(&call, "call.read", self.clock.now())))
+    }
+
+    async fn read_messages(
+        &self,
+        _: ClientId,
+        control_id: &str,
+        began: Time,
+        cursor: Option<String>,
+    ) -> Result<Option<MessagePage>, CarrierError> {
+        let (template, path) = ("/api/calls/{call_id}/messages", ["calls", control_id, "messages"]);
+        let ask = Ask { name: "list_messages", template, method: Method::GET, path: &path };
+        let mut query = vec![("mode", "in_call".to_owned()), ("pageSize", "50".to_owned())];
+        query.extend(cursor.map(|cursor| ("cursor", cursor)));
+        let answer = self.ask_with(ask, &query, None).await.map_err(harmless)?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::TOO_EARLY => Err(CarrierError::NotReady { code: "too_early".to_owned() }),
+            status if status.is_success() => {
+                let page = answer.json().map_err(harmless)?;
+                let messages = page["results"].as_array().into_iter().flatten();
+                let reports = messages.filter_map(|said| message(said, control_id, began)).collect();
+                Ok(Some(MessagePage { reports, next: next_cursor(&page) }))
+            }
+            _ => Err(refusal(&answer)),
+        }
     }
 
     async fn find_leg(&self, wanted: &LegTag) -> Result<Option<LegRef>, CarrierError> {

@@ -214,7 +214,7 @@ impl UltravoxClient {
         self.ask_with(ask, &[], body).await
     }
 
-    async fn ask_with(
+    pub(super) async fn ask_with(
         &self,
         ask: Ask<'_>,
         query: &[(&str, String)],
@@ -307,12 +307,7 @@ impl UltravoxClient {
             if let Some(found) = page["results"].as_array().into_iter().flatten().find_map(&mut wanted) {
                 return Ok(Some(found));
             }
-            // only the cursor of the address is used: the key goes to no other server
-            let next = page["next"].as_str().and_then(|next| Url::parse(next).ok());
-            let next = next.and_then(|next| {
-                next.query_pairs().find(|(name, _)| name == "cursor").map(|(_, cursor)| cursor.into_owned())
-            });
-            match next {
+            match next_cursor(&page) {
                 None => return Ok(None),
                 next if next == cursor => break,
                 next => cursor = next,
@@ -321,6 +316,12 @@ impl UltravoxClient {
         let reason = "ultravox's list cannot be read to its end".to_owned();
         Err(CarrierError::Unavailable { reason, retry_after: None })
     }
+}
+
+/// Where the next page of a list begins. Only the cursor of its address is used: the key goes to no other server.
+pub(super) fn next_cursor(page: &Value) -> Option<String> {
+    let next = page["next"].as_str().and_then(|next| Url::parse(next).ok())?;
+    next.query_pairs().find(|(name, _)| name == "cursor").map(|(_, cursor)| cursor.into_owned())
 }
 
 fn held(reason: &str, pause: Duration) -> CarrierError {

@@ -2,8 +2,9 @@
 
 use domain::call::report::{
     CarrierFact, CarrierReport, HangUp, HangUpCause, HangUpSource, HostedCall, LegRef, LegRole, LegTag,
-    RuntimeBill,
+    RuntimeBill, Transcribed,
 };
+use domain::call::terms::TranscriptTrack;
 use domain::envelope::Time;
 use domain::phone::Party;
 use serde_json::Value;
@@ -18,6 +19,12 @@ use crate::hex::encoded;
 pub(super) const CLIENT_KEY: &str = "voxledger_client";
 /// Key of a call's metadata with our id of the call.
 pub(super) const CALL_KEY: &str = "voxledger_call";
+/// Longest line that is taken, in characters.
+const MAX_LINE: usize = 10_000;
+/// Most bytes of a message that are kept.
+const MAX_RAW: usize = 64 * 1024;
+/// No call lasts longer: a day, in milliseconds.
+const LONGEST_CALL_MS: u64 = 86_400_000;
 /// Longest id or word of Ultravox's that is taken, in bytes.
 const MAX_WORD: usize = 100;
 
@@ -101,6 +108,40 @@ pub(super) fn tag(call: &Value) -> Option<LegTag> {
     let client = call["metadata"][CLIENT_KEY].as_str()?.parse().ok()?;
     let of = call["metadata"][CALL_KEY].as_str()?.parse().ok()?;
     Some(LegTag { client, call: of, role: LegRole::Main })
+}
+
+/// A message of a call that began at `began`, as a report. Words become lines; tool calls and their results are kept as
+/// they are. `None` for a message without content.
+pub(super) fn message(message: &Value, call_id: &str, began: Time) -> Option<CarrierReport> {
+    let text = message["text"].as_str().filter(|text| !text.trim().is_empty())?;
+    let said = |track| {
+        let text = text.chars().take(MAX_LINE).collect::<String>().into();
+        CarrierFact::Transcribed(Transcribed { text, confidence_permille: None, is_final: true, track })
+    };
+    let (name, fact) = match message["role"].as_str()? {
+        "MESSAGE_ROLE_USER" => ("message.user", said(TranscriptTrack::Inbound)),
+        "MESSAGE_ROLE_AGENT" => ("message.agent", said(TranscriptTrack::Outbound)),
+        "MESSAGE_ROLE_TOOL_CALL" => ("message.tool_call", CarrierFact::Noted),
+        "MESSAGE_ROLE_TOOL_RESULT" => ("message.tool_result", CarrierFact::Noted),
+        _ => ("message", CarrierFact::Noted),
+    };
+    let (stage, index) = (&message["callStageId"], &message["callStageMessageIndex"]);
+    let start = message["wallClockTimespan"]["start"].as_str().and_then(milliseconds).unwrap_or(0);
+    let raw = without_secrets(message.clone()).to_string();
+    let fits = raw.len() <= MAX_RAW;
+    Some(CarrierReport {
+        provider: PROVIDER.to_owned(),
+        event_id: format!("message:{call_id}:{stage}:{index}:{}", &encoded(&Sha256::digest(text))[..16]),
+        event_type: name.to_owned(),
+        occurred_at: began + std::time::Duration::from_millis(start.min(LONGEST_CALL_MS)),
+        leg: leg(call_id),
+        tag: None,
+        ask: None,
+        from: None,
+        to: None,
+        fact,
+        raw: if fits { raw.into_bytes() } else { Vec::new() },
+    })
 }
 
 pub(super) fn word(value: &Value) -> Option<String> {
@@ -326,6 +367,31 @@ mod tests {
         ] {
             assert_eq!(of(status), ms, "{status}");
         }
+    }
+
+    #[test]
+    fn words_become_lines_at_their_time_and_tool_calls_are_kept() {
+        let began = now();
+        let of = |role: &str, text: &str| {
+            let said = json!({
+                "role": format!("MESSAGE_ROLE_{role}"), "text": text, "callStageId": "s", "callStageMessageIndex": 2,
+                "wallClockTimespan": {"start": "1.500s", "end": "2s"}, "medium": "MESSAGE_MEDIUM_VOICE",
+            });
+            message(&said, "call", began)
+        };
+        let user = of("USER", "Yes.").unwrap();
+        let CarrierFact::Transcribed(line) = &user.fact else { panic!("{user:?}") };
+        assert_eq!((line.track, line.is_final), (TranscriptTrack::Inbound, true));
+        assert_eq!((user.occurred_at - began).num_milliseconds(), 1_500);
+        assert_eq!(
+            of("TOOL_CALL", "{}").map(|report| (report.event_type, report.fact)),
+            Some(("message.tool_call".to_owned(), CarrierFact::Noted))
+        );
+        assert!(of("AGENT", " ").is_none());
+        let long = of("AGENT", &"x".repeat(1 << 20)).unwrap();
+        assert!(long.raw.is_empty(), "too large to keep");
+        assert_eq!(of("USER", "Yes.").unwrap().event_id, user.event_id);
+        assert_ne!(of("USER", "No.").unwrap().event_id, user.event_id);
     }
 
     #[test]

@@ -14,5 +14,7 @@ pub use signature::{
     SIGNATURE_HEADER, SignatureError, SignedParts, TIMESTAMP_HEADER, callback_secret, sign, verify,
 };
 
+/// Code of a command to a call that the account does not know.
+pub const UNKNOWN_CALL: &str = "unknown_call";
 /// The value of [`domain::call::report::CarrierReport::provider`] for Ultravox.
 pub const PROVIDER: &str = "ultravox";

@@ -10,7 +10,7 @@ use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
     Disposition, DtmfReceived, EffectRequested, EndCorrected, GatheredLine, LineTranscribed, Received,
     RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, RuntimeBilled, SpeechEnded,
-    SpeechRequested, TransferConnected, TransferFailed,
+    SpeechRequested, TranscriptRequested, TransferConnected, TransferFailed,
 };
 use super::report::{
     CarrierFact, CarrierReport, HangUp, HangUpCause, HostedCall, LegRole, RecordingSaved, RuntimeBill,
@@ -284,6 +284,11 @@ impl Decisions<'_> {
         }
         if let Some((at, hang_up)) = &known.ended {
             self.hung_up(hang_up, *at);
+        }
+        let effect_id = self.call.effect_of_leg("transcript");
+        let talked = self.call.is_over() && self.call.answered_at.is_some();
+        if talked && !self.call.handled.contains(&effect_id) {
+            self.tell(TranscriptRequested { effect_id, at: report.occurred_at });
         }
         let final_bill = |before: &RuntimeBill| before.is_refund() || known.billed.as_ref() == Some(before);
         if let Some(bill) =

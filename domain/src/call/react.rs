@@ -56,6 +56,8 @@ pub enum Work {
     WatchCredit,
     /// For a call at a hosted voice runtime: ask there what its webhooks did not tell, until it is billed.
     WatchHosted,
+    /// For a call at a hosted voice runtime that is over: read what was said.
+    FetchTranscript,
     /// For an agent: bring its copy at the hosted voice runtime up to date.
     SyncAgent,
     /// For an agent's copy: compare it with what was written there, now and then.
@@ -86,6 +88,7 @@ impl Work {
             Work::ChargeCall => "charge_call",
             Work::WatchCredit => "watch_credit",
             Work::WatchHosted => "watch_hosted",
+            Work::FetchTranscript => "fetch_transcript",
             Work::SyncAgent => "sync_agent",
             Work::CheckAgent => "check_agent",
             Work::SyncAccount => "sync_account",
@@ -123,6 +126,7 @@ impl Work {
             "charge_call" => Some(Work::ChargeCall),
             "watch_credit" => Some(Work::WatchCredit),
             "watch_hosted" => Some(Work::WatchHosted),
+            "fetch_transcript" => Some(Work::FetchTranscript),
             "sync_agent" => Some(Work::SyncAgent),
             "check_agent" => Some(Work::CheckAgent),
             "sync_account" => Some(Work::SyncAccount),
@@ -223,6 +227,9 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         }
         CallEvent::RecordingStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
         CallEvent::RecordingNotStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
+        CallEvent::TranscriptRequested(e) => {
+            vec![Reaction::Do { effect_id: e.effect_id, work: Work::FetchTranscript, after: None }]
+        }
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],
     }

@@ -409,6 +409,9 @@ impl Call {
                 self.cost = Some(recorded.cost.clone());
                 self.charged_legs.insert(recorded.leg_id.clone());
             }
+            CallEvent::TranscriptRequested(request) => {
+                self.handled.insert(request.effect_id);
+            }
             CallEvent::RuntimeBilled(billed) => self.billed = Some(billed.bill.clone()),
             CallEvent::MetadataChanged(changed) => {
                 self.handled.insert(changed.command_id);

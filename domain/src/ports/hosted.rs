@@ -96,7 +96,7 @@ pub trait HostedAgents: fmt::Debug + Send + Sync {
         agent: &HostedAgent,
     ) -> Result<RemoteAgent, CarrierError>;
 
-    /// Overwrites a copy.
+    /// Overwrites a copy with the agent as it is; a repeat changes nothing more.
     async fn update(
         &self,
         client: ClientId,

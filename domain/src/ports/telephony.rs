@@ -156,6 +156,14 @@ pub enum RefusedBecause {
     Other,
 }
 
+/// A page of what was said on a call.
+#[derive(Debug, Default)]
+pub struct MessagePage {
+    pub reports: Vec<CarrierReport>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
+}
+
 /// Whether a leg still lives at the carrier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LegState {
@@ -194,6 +202,18 @@ pub trait Telephony: fmt::Debug + Send + Sync {
     /// Asks for all that is known of a call of a client's; `None` where nothing is, or the carrier tells everything
     /// by webhook.
     async fn read_call(&self, _: ClientId, _control_id: &str) -> Result<Option<CarrierReport>, CarrierError> {
+        Ok(None)
+    }
+
+    /// Reads a page of what was said on a call of a client's that began at `began`, once it is over. `None` where the
+    /// carrier keeps nothing of it.
+    async fn read_messages(
+        &self,
+        _: ClientId,
+        _control_id: &str,
+        _began: Time,
+        _cursor: Option<String>,
+    ) -> Result<Option<MessagePage>, CarrierError> {
         Ok(None)
     }
 

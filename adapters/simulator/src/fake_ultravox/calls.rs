@@ -11,6 +11,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .route("/api/agents/{id}/calls", web::post().to(create))
         .route("/api/calls", web::get().to(list))
         .route("/api/calls/{id}", web::get().to(get))
+        .route("/api/calls/{id}/messages", web::get().to(messages))
         .route("/api/calls/{id}/send_data_message", web::post().to(message));
 }
 
@@ -105,6 +106,30 @@ async fn get(request: HttpRequest, id: web::Path<String>, served: web::Data<Serv
     };
     match served.inner.lock().calls.get(&*id).filter(|(account, _)| *account == begun.account) {
         Some((_, call)) => begun.answer(HttpResponse::Ok().json(call)),
+        None => failure(StatusCode::NOT_FOUND, "Not found."),
+    }
+}
+
+async fn messages(
+    request: HttpRequest,
+    id: web::Path<String>,
+    query: web::Query<Vec<(String, String)>>,
+    served: web::Data<Served>,
+) -> HttpResponse {
+    let begun = match served.begin(&request, Operation::ListMessages) {
+        Ok(begun) => begun,
+        Err(response) => return response,
+    };
+    let said = {
+        let inner = served.inner.lock();
+        let known = inner.calls.get(&*id).is_some_and(|(account, _)| *account == begun.account);
+        known.then(|| {
+            let said = inner.said.iter().filter(|(of, _)| *of == *id);
+            said.map(|(_, message)| message.clone()).collect()
+        })
+    };
+    match said {
+        Some(said) => begun.answer(served.page(&format!("/api/calls/{id}/messages"), &query, said)),
         None => failure(StatusCode::NOT_FOUND, "Not found."),
     }
 }

@@ -51,6 +51,8 @@ struct Inner {
     /// Agents of all accounts: account and object.
     agents: BTreeMap<String, (String, Value)>,
     calls: BTreeMap<String, (String, Value)>,
+    /// What was said on calls, in order.
+    said: Vec<(String, Value)>,
     /// What was sent to calls, in order.
     messages: Vec<(String, Value)>,
     asked: BTreeMap<Operation, usize>,
@@ -162,6 +164,18 @@ impl FakeUltravox {
     pub fn messages(&self, call: &str) -> Vec<Value> {
         let inner = self.served.inner.lock();
         inner.messages.iter().filter(|(of, _)| of == call).map(|(_, message)| message.clone()).collect()
+    }
+
+    /// Something is said on a call, or a tool is used: the role is `USER`, `AGENT`, `TOOL_CALL` or `TOOL_RESULT`.
+    pub fn say(&self, call: &str, role: &str, text: &str) {
+        let mut inner = self.served.inner.lock();
+        let index = inner.said.iter().filter(|(of, _)| of == call).count();
+        let message = json!({
+            "role": format!("MESSAGE_ROLE_{role}"), "text": text, "medium": "MESSAGE_MEDIUM_VOICE",
+            "callStageId": format!("stage-of-{call}"), "callStageMessageIndex": index,
+            "wallClockTimespan": {"start": format!("{index}.250s"), "end": format!("{index}.900s")},
+        });
+        inner.said.push((call.to_owned(), message));
     }
 
     /// Somebody calls there, without any node having asked for it. Answers the call's id.

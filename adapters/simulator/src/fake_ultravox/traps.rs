@@ -16,6 +16,7 @@ pub enum Operation {
     CreateCall,
     ListCalls,
     GetCall,
+    ListMessages,
     SendMessage,
 }
 

@@ -6,19 +6,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actors::{Runtime, Session};
-use adapters::ultravox::{Callbacks, Medium, PROVIDER, UltravoxClient, UltravoxConfig, callback_secret};
+use adapters::ultravox::{
+    Callbacks, Medium, PROVIDER, UNKNOWN_CALL, UltravoxClient, UltravoxConfig, callback_secret,
+};
 use async_trait::async_trait;
 use domain::agent::sync::AgentSync;
-use domain::aggregate::Aggregate as _;
 use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use domain::envelope::{Time, Version};
 use domain::ids::{AgentSyncId, ClientId};
 use domain::phone::Party;
 use domain::ports::event_store::Direction;
 use domain::ports::hosted::{HostedAgent, HostedAgents, RemoteAgent};
-use domain::ports::telephony::{CarrierError, Dial, LegCommand, LegState, RefusedBecause, Telephony};
+use domain::ports::telephony::{
+    CarrierError, Dial, LegCommand, LegState, MessagePage, RefusedBecause, Telephony,
+};
 use domain::ports::vault::{Sealed, Vault};
-use domain::provider::{AccountTerms, ProviderAccount, ProviderEvent, ProviderKind, account_stream};
+use domain::provider::{AccountTerms, ProviderEvent, ProviderKind, account_stream};
 use domain::wire::DomainEvent as _;
 use lru::LruCache;
 use parking_lot::Mutex;
@@ -31,6 +34,8 @@ const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 const PAGE: usize = 256;
 /// Pause while an agent is being copied to the account.
 const COPYING: Duration = Duration::from_secs(2);
+/// Most accounts of a client's in which a call is looked for.
+const EARLIER_ACCOUNTS: usize = 4;
 
 /// Settings of an Ultravox account besides its key.
 pub mod ultravox_settings {
@@ -40,7 +45,7 @@ pub mod ultravox_settings {
     pub const CALLER_ID: &str = "caller_id";
     /// Host of the SIP trunk that numbers are called through.
     pub const SIP_GATEWAY: &str = "sip_gateway";
-    /// Model of Ultravox's.
+    /// Ultravox's model that talks; its default, if left out.
     pub const MODEL: &str = "model";
     /// Calls that the account's plan allows to create in a minute.
     pub const CALLS_PER_MINUTE: &str = "calls_per_minute";
@@ -147,24 +152,47 @@ impl UltravoxAccounts {
         })
     }
 
-    /// The client's own account, now or as of a version of its stream.
-    async fn known(&self, client: ClientId, at: Option<u64>) -> Result<Option<Known>, CarrierError> {
+    /// The client's own accounts so far, the oldest first, and whether the last one is still in use.
+    async fn history(&self, client: ClientId) -> Result<(Vec<Known>, bool), CarrierError> {
         let stream = account_stream(client, ProviderKind::Runtime);
-        let (mut account, mut version) = (ProviderAccount::default(), Version::NONE);
+        let (mut accounts, mut in_use, mut version) = (Vec::new(), false, Version::NONE);
         loop {
             let page = self.runtime.store.read_stream(&stream, version, Direction::Forwards, PAGE).await;
             let page = page.map_err(unavailable)?;
-            if page.is_empty() {
-                break;
-            }
-            for event in page.iter().filter(|event| at.is_none_or(|at| event.version.0 <= at)) {
+            let Some(last) = page.last() else { return Ok((accounts, in_use)) };
+            version = last.version;
+            for event in &page {
                 let fact = ProviderEvent::decode(&event.event_type, event.schema, &event.payload);
-                account.evolve(&fact.map_err(unavailable)?);
+                match fact.map_err(unavailable)? {
+                    ProviderEvent::Configured(fact) => {
+                        accounts.push((event.version.0, fact.after, fact.api_key));
+                        in_use = true;
+                    }
+                    ProviderEvent::Removed(_) => in_use = false,
+                }
             }
-            version = page.last().map_or(version, |last| last.version);
         }
-        let known = account.current().map(|(terms, sealed)| (terms.clone(), sealed.clone()));
-        Ok(known.map(|(terms, sealed)| (at.unwrap_or(version.0), terms, sealed)))
+    }
+
+    /// The client's own account, now or as of a version of its stream.
+    async fn known(&self, client: ClientId, at: Option<u64>) -> Result<Option<Known>, CarrierError> {
+        let (accounts, in_use) = self.history(client).await?;
+        Ok(match at {
+            None => accounts.into_iter().next_back().filter(|_| in_use),
+            Some(at) => accounts.into_iter().rfind(|(version, ..)| *version <= at),
+        })
+    }
+
+    /// The account that the client uses now, then those that it used before: a call goes on where it was placed.
+    async fn so_far(&self, client: ClientId) -> Result<Vec<Arc<UltravoxClient>>, CarrierError> {
+        let (accounts, in_use) = self.history(client).await?;
+        let mut made = Vec::new();
+        for known in accounts.into_iter().rev().take(EARLIER_ACCOUNTS) {
+            made.push(self.made(client, known).await?);
+        }
+        let at = if in_use { made.len() } else { 0 };
+        made.splice(at..at, self.own.clone());
+        if made.is_empty() { Err(CarrierError::NotConfigured) } else { Ok(made) }
     }
 
     /// The API key, and the secrets of webhooks after it.
@@ -246,6 +274,14 @@ impl UltravoxAccounts {
     }
 }
 
+/// What the `n`th account knows. One that was used before may refuse its key by now, and then knows nothing.
+fn earlier<T>(n: usize, found: Result<Option<T>, CarrierError>) -> Result<Option<T>, CarrierError> {
+    match found {
+        Err(CarrierError::Refused { .. }) if n > 0 => Ok(None),
+        found => found,
+    }
+}
+
 #[async_trait]
 impl Telephony for UltravoxAccounts {
     fn provider(&self) -> &'static str {
@@ -266,11 +302,25 @@ impl Telephony for UltravoxAccounts {
     }
 
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
-        self.now(command.tag.client).await?.1.command(command).await
+        let mut done = Err(CarrierError::NotConfigured);
+        for account in self.so_far(command.tag.client).await? {
+            done = account.command(command).await;
+            // another account knows no such call
+            if !matches!(&done, Err(CarrierError::Gone { code }) if code == UNKNOWN_CALL) {
+                break;
+            }
+        }
+        done
     }
 
     async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
-        self.now(client).await?.1.leg_state(client, control_id).await
+        for (n, account) in self.so_far(client).await?.iter().enumerate() {
+            let state = account.leg_state(client, control_id).await.map(Some);
+            if earlier(n, state)? == Some(LegState::Alive) {
+                return Ok(LegState::Alive);
+            }
+        }
+        Ok(LegState::Gone)
     }
 
     async fn read_call(
@@ -278,11 +328,40 @@ impl Telephony for UltravoxAccounts {
         client: ClientId,
         control_id: &str,
     ) -> Result<Option<CarrierReport>, CarrierError> {
-        self.now(client).await?.1.read_call(client, control_id).await
+        for (n, account) in self.so_far(client).await?.iter().enumerate() {
+            let found = earlier(n, account.read_call(client, control_id).await)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
+    }
+
+    async fn read_messages(
+        &self,
+        client: ClientId,
+        control_id: &str,
+        began: Time,
+        cursor: Option<String>,
+    ) -> Result<Option<MessagePage>, CarrierError> {
+        for (n, account) in self.so_far(client).await?.iter().enumerate() {
+            let page = account.read_messages(client, control_id, began, cursor.clone()).await;
+            let found = earlier(n, page)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
-        self.now(tag.client).await?.1.find_leg(tag).await
+        for (n, account) in self.so_far(tag.client).await?.iter().enumerate() {
+            let found = earlier(n, account.find_leg(tag).await)?;
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     async fn read_webhook(

@@ -80,6 +80,17 @@ fn the_end_alone_shows_that_the_call_was_answered() {
 }
 
 #[test]
+fn what_was_said_is_read_once_the_call_is_over_and_only_if_somebody_was_there() {
+    let [_, joined, over, billed] = life();
+    let then = dialled().after([shows(joined, 6)]).when(shows(over, 51));
+    let types = ["call.carrier_event_received", "call.ended", "call.transcript_requested"];
+    let then = then.then_types(types).and().when(shows(billed, 60));
+    then.then_types(["call.carrier_event_received", "call.runtime_billed"]);
+    let unjoined = HostedCall { ended: Some((at(40), by(Cause::NoAnswer, "unjoined"))), ..life()[0].clone() };
+    dialled().when(shows(unjoined, 41)).then_types(["call.carrier_event_received", "call.ended"]);
+}
+
+#[test]
 fn ends_are_told_in_our_own_words() {
     let reason = |hang_up: HangUp| {
         let known = HostedCall { ended: Some((at(50), hang_up)), ..life()[1].clone() };
