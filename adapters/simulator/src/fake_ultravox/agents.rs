@@ -22,7 +22,7 @@ async fn list(
 ) -> HttpResponse {
     let begun = match served.begin(&request, Operation::ListAgents) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let mut agents = of(&served.inner.lock().agents, &begun.account);
     if let Some(words) = named(&query, "search") {
@@ -34,7 +34,7 @@ async fn list(
 async fn create(request: HttpRequest, body: web::Json<Value>, served: web::Data<Served>) -> HttpResponse {
     let begun = match served.begin(&request, Operation::CreateAgent) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     if let Some(refused) = fault(&body) {
         return refused;
@@ -53,7 +53,7 @@ async fn create(request: HttpRequest, body: web::Json<Value>, served: web::Data<
 async fn get(request: HttpRequest, id: web::Path<String>, served: web::Data<Served>) -> HttpResponse {
     let begun = match served.begin(&request, Operation::GetAgent) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match served.inner.lock().agents.get(&*id).filter(|(account, _)| *account == begun.account) {
         Some((_, agent)) => begun.answer(HttpResponse::Ok().json(agent)),
@@ -69,7 +69,7 @@ async fn patch(
 ) -> HttpResponse {
     let begun = match served.begin(&request, Operation::PatchAgent) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     if let Some(refused) = fault(&body) {
         return refused;
@@ -86,7 +86,7 @@ async fn patch(
 async fn delete(request: HttpRequest, id: web::Path<String>, served: web::Data<Served>) -> HttpResponse {
     let begun = match served.begin(&request, Operation::DeleteAgent) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let mut inner = served.inner.lock();
     let known = inner.agents.get(&*id).is_some_and(|(account, _)| *account == begun.account);

@@ -23,7 +23,7 @@ async fn create(
 ) -> HttpResponse {
     let begun = match served.begin(&request, Operation::CreateCall) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let known = served.inner.lock().agents.get(&*agent).is_some_and(|(account, _)| *account == begun.account);
     if !known {
@@ -87,7 +87,7 @@ async fn list(
 ) -> HttpResponse {
     let begun = match served.begin(&request, Operation::ListCalls) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let mut calls = of(&served.inner.lock().calls, &begun.account);
     for (name, value) in query.iter() {
@@ -102,7 +102,7 @@ async fn list(
 async fn get(request: HttpRequest, id: web::Path<String>, served: web::Data<Served>) -> HttpResponse {
     let begun = match served.begin(&request, Operation::GetCall) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     match served.inner.lock().calls.get(&*id).filter(|(account, _)| *account == begun.account) {
         Some((_, call)) => begun.answer(HttpResponse::Ok().json(call)),
@@ -118,7 +118,7 @@ async fn messages(
 ) -> HttpResponse {
     let begun = match served.begin(&request, Operation::ListMessages) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let said = {
         let inner = served.inner.lock();
@@ -142,7 +142,7 @@ async fn message(
 ) -> HttpResponse {
     let begun = match served.begin(&request, Operation::SendMessage) {
         Ok(begun) => begun,
-        Err(response) => return response,
+        Err(response) => return *response,
     };
     let now = served.now();
     let mut inner = served.inner.lock();

@@ -230,15 +230,17 @@ impl Served {
     }
 
     /// The account of a request, unless it falls into a trap or has no right key.
-    fn begin(&self, request: &HttpRequest, operation: Operation) -> Result<Begun, HttpResponse> {
+    fn begin(&self, request: &HttpRequest, operation: Operation) -> Result<Begun, Box<HttpResponse>> {
         let key = request.headers().get("x-api-key").and_then(|value| value.to_str().ok());
         let mut inner = self.inner.lock();
         *inner.asked.entry(operation).or_default() += 1;
         let account = key.and_then(|key| inner.keys.get(key)).cloned();
-        let account = account.ok_or_else(|| failure(StatusCode::FORBIDDEN, "Invalid API key."))?;
+        let account = account.ok_or_else(|| Box::new(failure(StatusCode::FORBIDDEN, "Invalid API key.")))?;
         let trapped = inner.traps.iter().position(|(of, _)| *of == operation);
         match trapped.map(|at| inner.traps.remove(at).1) {
-            Some(Trap::Refuse { status, retry_after }) => Err(traps::refusal(status, retry_after.as_deref())),
+            Some(Trap::Refuse { status, retry_after }) => {
+                Err(Box::new(traps::refusal(status, retry_after.as_deref())))
+            }
             trap => Ok(Begun { account, lose: matches!(trap, Some(Trap::LoseAnswer)) }),
         }
     }

@@ -53,7 +53,7 @@ pub(crate) struct SyncState {
     revision: Option<String>,
     /// Version of the agent that the copy holds; `null` until there is one.
     #[schema(required)]
-    version: Option<u64>,
+    agent_version: Option<u64>,
     /// When this was last known; `null` before anything was.
     #[serde(with = "projections::edge::rfc3339_option")]
     #[schema(value_type = Option<String>, format = DateTime, required)]
@@ -158,7 +158,7 @@ fn state(agent: &Agent, copy: &AgentSync) -> SyncState {
         status,
         remote_id: current.map(|current| current.copy.remote_id.clone()),
         revision: current.and_then(|current| current.revision.clone()),
-        version: current.map(|current| current.version.0),
+        agent_version: current.map(|current| current.version.0),
         at: copy.at(),
         error: copy.failure().map(|failure| failure.code.clone()),
         differences: copy.differences().iter().map(SyncDifference::from).collect(),
