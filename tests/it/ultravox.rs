@@ -328,8 +328,12 @@ async fn edits_there_are_shown_and_agents_follow_their_clients_account() -> Resu
         Ok((ultravox.agents("second").len() == 1 && ultravox.agents("main").is_empty()).then_some(()))
     })
     .await?;
-    let moved = sync_when(&world.api, &agent, "synced").await?;
-    assert_eq!((&moved["remote_id"], &moved["left"]), (&ultravox.agents("second")[0]["agentId"], &json!(0)));
+    let moved = until("the earlier copy to be gone", SOON, async || {
+        let copy = world.api.get(&path).await?.data()?;
+        Ok((copy["status"] == "synced" && copy["left"] == 0).then_some(copy))
+    })
+    .await?;
+    assert_eq!(moved["remote_id"], ultravox.agents("second")[0]["agentId"]);
     // another runtime, and back to the version before
     world.api.patch(&format!("/api/v1/agents/{agent}"), None, json!({"runtime": "carrier"})).await?.data()?;
     deploy(&world.api, &agent).await?;
