@@ -13,6 +13,7 @@ pub mod conversation;
 pub mod directory;
 pub mod entity;
 pub mod history;
+pub mod hosted;
 pub mod ivr;
 pub mod knowledge;
 pub mod memory;

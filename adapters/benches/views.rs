@@ -109,6 +109,7 @@ async fn a_customer(log: &Arc<dyn EventStore>, calls: u64) {
             max_duration_ms: 60_000,
             ring_timeout_ms: 5_000,
             record: false,
+            runtime: domain::agent::AgentRuntime::Carrier,
             at: begin() + Duration::from_secs(n),
         };
         let queued = new_event(n, 0, client(1), &CallEvent::from(queued));

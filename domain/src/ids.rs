@@ -127,6 +127,8 @@ ids! {
     /// A caller's walk through IVR menus.
     IvrSessionId = "ivrs" in "ivr_session";
     AgentId = "agt" in "agent";
+    /// The copy of an agent at a hosted voice runtime; its id is the agent's. Never shown at the edge.
+    AgentSyncId = "asy" in "agent_sync";
     ConversationId = "conv" in "conversation";
     /// A message of a conversation. It has no stream of its own.
     MessageId = "msg" in "message";

@@ -26,11 +26,13 @@ pub enum ProviderKind {
     Embeddings,
     /// A system that keeps the client's customers.
     Crm,
+    /// A hosted voice runtime, which talks on calls by itself.
+    Runtime,
 }
 
 impl ProviderKind {
-    pub const ALL: [ProviderKind; 6] =
-        [Self::Tts, Self::Stt, Self::Llm, Self::Telephony, Self::Embeddings, Self::Crm];
+    pub const ALL: [ProviderKind; 7] =
+        [Self::Tts, Self::Stt, Self::Llm, Self::Telephony, Self::Embeddings, Self::Crm, Self::Runtime];
 
     /// Name on the wire and in views.
     #[must_use]
@@ -42,6 +44,7 @@ impl ProviderKind {
             Self::Telephony => "telephony",
             Self::Embeddings => "embeddings",
             Self::Crm => "crm",
+            Self::Runtime => "runtime",
         }
     }
 

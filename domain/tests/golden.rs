@@ -38,6 +38,7 @@ use std::fmt::Debug;
 use std::path::PathBuf;
 
 use domain::agent::AgentEvent;
+use domain::agent::sync::SyncEvent;
 use domain::api_key::{ApiKeyEvent, KeyUsageEvent};
 use domain::billing::account::CreditEvent;
 use domain::billing::checkout::CheckoutEvent;
@@ -114,6 +115,7 @@ fn every_aggregate(proof: &mut impl Proof) {
     proof.prove::<EndpointEvent>(webhooks::endpoint());
     proof.prove::<DeliveryEvent>(webhooks::delivery());
     proof.prove::<AgentEvent>(talk::agent());
+    proof.prove::<SyncEvent>(talk::agent_sync());
     proof.prove::<ToolEvent>(talk::tool());
     proof.prove::<UploadEvent>(samples::upload());
     proof.prove::<KnowledgeBaseEvent>(knowledge::base());

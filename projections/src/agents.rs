@@ -1,6 +1,6 @@
 //! The view of agents: versioned settings of the voice and text assistants.
 
-use domain::agent::{Agent, AgentEvent, AgentTerms};
+use domain::agent::{Agent, AgentEvent, AgentRuntime, AgentTerms};
 use domain::aggregate::Aggregate;
 use domain::envelope::{Recorded, Time, Version};
 use domain::ids::{AgentId, ClientId, KnowledgeBaseId, ToolId};
@@ -165,6 +165,10 @@ pub struct AgentView {
     /// How it remembers customers.
     #[serde(default)]
     pub memory: AgentMemoryView,
+    /// What talks on its calls: this node, or a hosted voice runtime.
+    #[serde(default)]
+    #[schema(value_type = crate::words::AgentRuntime)]
+    pub runtime: AgentRuntime,
     /// `draft` until a version is deployed; conversations run the newest version until then.
     #[schema(value_type = crate::words::AgentStatus)]
     pub status: String,
@@ -207,6 +211,7 @@ impl AgentView {
             knowledge_base_ids: vec![],
             retrieval: RetrievalView::default(),
             memory: AgentMemoryView::default(),
+            runtime: AgentRuntime::default(),
             status: STATUSES[0].to_owned(),
             deployed_version: None,
             deployed_at: None,
@@ -233,6 +238,7 @@ impl AgentView {
         self.fallback = terms.fallback.iter().map(ModelView::from).collect();
         self.knowledge_base_ids = terms.knowledge_bases.iter().copied().map(BaseRef).collect();
         self.retrieval = terms.retrieval.unwrap_or_default().into();
+        self.runtime = terms.runtime;
         self.memory = AgentMemoryView {
             enabled: terms.memory.is_some(),
             limit: terms.memory.map(|memory| memory.limit),

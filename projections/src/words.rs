@@ -7,7 +7,7 @@ use domain::call::terms as call;
 use domain::ivr::{action, lint, session};
 use domain::ports::embeddings;
 use domain::{
-    billing, conversation, knowledge, memory, model, privacy, provider, spend, tool, user, webhook,
+    agent, billing, conversation, knowledge, memory, model, privacy, provider, spend, tool, user, webhook,
 };
 
 use crate::analytics::{Grouping, Metric};
@@ -141,6 +141,10 @@ closed_sets! {
     ContentLevel = each(&privacy::content::ContentLevel::ALL, privacy::content::ContentLevel::as_str);
     /// Whether a version of an agent was deployed.
     AgentStatus = crate::agents::STATUSES;
+    /// What talks on an agent's calls.
+    AgentRuntime = each(&agent::AgentRuntime::ALL, agent::AgentRuntime::as_str);
+    /// State of an agent's copy at a hosted voice runtime.
+    AgentSyncStatus = ["synced", "pending", "drifted", "failed"];
     /// HTTP method of a tool's requests.
     ToolMethod = each(&tool::ToolMethod::ALL, tool::ToolMethod::as_str);
     /// How requests to a tool are authenticated.

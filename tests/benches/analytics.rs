@@ -319,6 +319,7 @@ fn a_call(n: u64, at: Time) -> Vec<CallEvent> {
                 max_duration_ms: 600_000,
                 ring_timeout_ms: 30_000,
                 record: false,
+                runtime: domain::agent::AgentRuntime::Carrier,
                 at,
             }
             .into(),

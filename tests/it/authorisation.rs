@@ -23,6 +23,8 @@ const OPEN: &[&str] = &[
     "PUT /api/v1/objects/{token}",
     "POST /api/v1/webhooks/telnyx",
     "POST /api/v1/webhooks/telnyx/{client_id}",
+    "POST /api/v1/webhooks/ultravox",
+    "POST /api/v1/webhooks/ultravox/{client_id}",
     "POST /api/v1/webhooks/hubspot",
     "POST /api/v1/webhooks/hubspot/{client_id}",
     "POST /api/v1/webhooks/stripe",
@@ -134,7 +136,9 @@ async fn things(world: &World, stripe: &FakeStripe) -> Result<BTreeMap<&'static 
         crate::knowledge::add(&world.api, &base, "text/plain", "D", b"A document.".to_vec()).await?;
     crate::knowledge::settled(&world.api, &document).await?;
     let document = document.rsplit('/').next().context("an id")?.to_owned();
-    let agent = id(world.api.post("/api/v1/agents", json!({"name": "A"})).await?.data()?)?;
+    let agent =
+        id(world.api.post("/api/v1/agents", json!({"name": "A", "runtime": "ultravox"})).await?.data()?)?;
+    world.api.post(&format!("/api/v1/agents/{agent}/deploy"), json!({})).await?.data()?;
     let tool = json!({"name": "t", "description": "d", "url": "https://example.com/"});
     let tool = id(world.api.post("/api/v1/tools", tool).await?.data()?)?;
     let said = world.api.post("/api/v1/conversation", json!({"message": "Hi"})).await?.data()?;

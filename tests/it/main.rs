@@ -54,6 +54,7 @@ mod three_nodes;
 mod tools;
 mod traces;
 mod two_nodes;
+mod ultravox;
 mod upgrade;
 mod users;
 mod vendors;

@@ -40,7 +40,7 @@ impl EffectRun<'_> {
     }
 
     /// The event that the effect follows from; `None` if it is gone.
-    async fn followed_event(&self) -> Result<Option<Recorded>, ReadError> {
+    pub(super) async fn followed_event(&self) -> Result<Option<Recorded>, ReadError> {
         let before = Position(self.item.position.0.saturating_sub(1));
         let events = self.deps.runtime.store.read_all(before, 1).await?;
         Ok(events.into_iter().find(|event| event.position == self.item.position))

@@ -6,8 +6,8 @@ use domain::call::{CallEvent, Reaction, Timer, Work, react};
 use domain::conversation::ConversationEvent;
 use domain::envelope::{Position, Recorded};
 use domain::ids::{
-    CallId, ConversationId, CreditAccountId, DocumentId, IvrSessionId, KnowledgeBaseId, LegId, MemoryId,
-    PriceBookId, UploadId, derive,
+    AccountId, AgentId, AgentSyncId, CallId, ConversationId, CreditAccountId, DocumentId, IvrSessionId,
+    KnowledgeBaseId, LegId, MemoryId, PriceBookId, UploadId, derive,
 };
 use domain::ivr::session::{self, SessionEvent};
 use domain::leg::LegEvent;
@@ -22,11 +22,12 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::time::JobClock;
-use super::{OutboxDeps, Owned, lack};
+use super::{OutboxDeps, Owned, hosted, lack};
 
 const BATCH: usize = 1_000;
 /// What changes what a call costs once it is over.
-const CHARGED_AFTER: [&str; 4] = ["call.ended", "call.cost_recorded", "call.end_explained", "call.merged"];
+const CHARGED_AFTER: [&str; 5] =
+    ["call.ended", "call.cost_recorded", "call.runtime_billed", "call.end_explained", "call.merged"];
 /// When the cover of a call is first looked at.
 const FIRST_WATCH: TimeDelta = TimeDelta::seconds(15);
 const PAUSE_AFTER_FAULT: Duration = Duration::from_millis(500);
@@ -153,6 +154,7 @@ fn changes_of(
             if event_type == "call.recording_saved" {
                 changes.push(storing(recorded, time));
             }
+            changes.extend(hosted::watching(recorded, time)?);
             if priced && CHARGED_AFTER.contains(&event_type) {
                 changes.push(charging(recorded, time));
             }
@@ -177,6 +179,10 @@ fn changes_of(
         MemoryId::CATEGORY => {
             let fact = MemoryEvent::decode(event_type, schema, &recorded.payload)?;
             changes.extend(of_memory(recorded, time, &fact));
+            return Ok(());
+        }
+        AgentId::CATEGORY | AgentSyncId::CATEGORY | AccountId::CATEGORY => {
+            changes.extend(hosted::syncing(recorded, time)?);
             return Ok(());
         }
         IvrSessionId::CATEGORY => {

@@ -3,6 +3,7 @@
 
 mod credit;
 pub(crate) mod follow;
+mod hosted;
 mod lack;
 mod meter;
 mod ownership;
@@ -39,6 +40,7 @@ use crate::billing::Billing;
 use crate::call::Calls;
 use crate::carrier::CarrierInbox;
 use crate::conversation::Voice;
+use crate::hosted::HostedDeps;
 use crate::ivr::IvrDriver;
 use crate::knowledge::KnowledgeDeps;
 use crate::memory::MemoryService;
@@ -74,6 +76,8 @@ pub struct OutboxDeps {
     /// Binds the legs of placed calls.
     pub inbox: CarrierInbox,
     pub telephony: Arc<dyn Telephony>,
+    /// The hosted voice runtime; `None`: no agent can run there.
+    pub hosted: Option<HostedDeps>,
     /// Stores recordings; `None` where they stay with the carrier.
     pub recordings: Option<RecordingDeps>,
     /// Reads and embeds documents; `None` where nobody may add any.

@@ -160,7 +160,9 @@ async fn perform_one(owned: &Owned, item: OutboxItem, lease_lost: &CancellationT
                 let pause_ms = pause.as_millis() as u64;
                 match item.work {
                     // it looks again and again while a call lasts
-                    Work::WatchCredit => tracing::debug!(why, pause_ms, "effect put off"),
+                    Work::WatchCredit | Work::WatchHosted | Work::CheckAgent => {
+                        tracing::debug!(why, pause_ms, "effect put off");
+                    }
                     _ => tracing::info!(why, pause_ms, "effect put off"),
                 }
                 while let Err(error) = postpone(owned, &item, pause, attempts, &why).await {
@@ -224,6 +226,9 @@ impl EffectRun<'_> {
             Work::Remember => Ok(self.remember().await),
             Work::ChargeCall => Ok(self.charge_call().await),
             Work::WatchCredit => self.watch_credit().await,
+            Work::WatchHosted => self.watch_hosted().await,
+            Work::FetchTranscript => self.fetch_transcript().await,
+            Work::SyncAgent | Work::CheckAgent | Work::SyncAccount => Ok(self.of_hosted_agent().await),
             Work::AskWebhook => {
                 let session = IvrSessionId(self.item.subject);
                 self.of_ivr(self.deps.ivr.ask_webhook(session, self.item.client, &self.item.cause).await)
@@ -283,7 +288,7 @@ impl EffectRun<'_> {
         }
     }
 
-    fn call(&self) -> CallId {
+    pub(super) fn call(&self) -> CallId {
         CallId(self.item.subject)
     }
 
@@ -309,6 +314,9 @@ impl EffectRun<'_> {
 
     async fn dial(&self) -> Result<NextStep, CallError> {
         let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
+        if let Some(wait) = self.held_back().await? {
+            return Ok(wait);
+        }
         match self.tell(CallCommand::StartDial { effect_id, now }).await {
             Ok(_) => {}
             Err(CommandError::Refused(_)) => return Ok(NextStep::NOTHING_TO_DO),
@@ -324,7 +332,10 @@ impl EffectRun<'_> {
     async fn place(&self, dial: &Dial) -> Result<NextStep, CallError> {
         let effect_id = self.item.effect_id;
         let in_flight = self.deps.inbox.begin_dial(self.item.client);
-        let answer = self.deps.telephony.dial(dial).await;
+        let answer = match self.carrier(dial.runtime) {
+            Ok(carrier) => carrier.dial(dial).await,
+            Err(error) => Err(error),
+        };
         let now = self.deps.runtime.clock.now();
         let fail = |reason, fault, code: &str| CallCommand::FailDial {
             effect_id,
@@ -335,7 +346,7 @@ impl EffectRun<'_> {
         };
         match answer {
             Ok(leg) => {
-                let provider = self.deps.telephony.provider();
+                let provider = self.provider_of(dial.runtime);
                 self.deps.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 drop(in_flight);
                 let provider = provider.to_owned();
@@ -343,6 +354,10 @@ impl EffectRun<'_> {
             }
             Err(CarrierError::Unknown { .. }) => {
                 self.tell_if_open(CallCommand::LoseDial { effect_id, now }).await
+            }
+            Err(CarrierError::Held { reason, pause }) => {
+                self.tell_if_open(CallCommand::PostponeDial { effect_id, now }).await?;
+                Ok(NextStep::wait(pause, &reason))
             }
             Err(error @ CarrierError::Unavailable { .. }) => {
                 match after_failure(&error, self.item.work, self.attempts(), effect_id) {
@@ -374,7 +389,7 @@ impl EffectRun<'_> {
         let command = match self.deps.calls.prepare(self.call(), self.item.effect_id).await? {
             None | Some(Outgoing::Dial(_)) => return Ok(NextStep::NOTHING_TO_DO),
             Some(Outgoing::NoLegYet) => {
-                return Ok(NextStep::postpone(NO_LEG_PAUSE, &"the leg is not known yet"));
+                return Ok(NextStep::wait(NO_LEG_PAUSE, &"the leg is not known yet"));
             }
             Some(Outgoing::Leg(command)) => command,
         };
@@ -387,10 +402,14 @@ impl EffectRun<'_> {
             }
             self.expect_target().await?;
         }
+        if command.runtime.is_hosted() {
+            return self.hosted_command(&command).await;
+        }
         match self.deps.telephony.command(&command).await {
             Ok(()) => self.settle(Outcome::Accepted).await,
             Err(error) => match after_failure(&error, self.item.work, self.attempts(), self.item.effect_id) {
                 Next::Retry(pause) => Ok(NextStep::postpone(pause, &error)),
+                Next::Wait(pause) => Ok(NextStep::wait(pause, &error)),
                 Next::GiveUp { code, gone } => self.settle(Outcome::Failed { code, gone }).await,
                 Next::AskLeg => self.ask_leg(&command).await,
             },
@@ -445,7 +464,7 @@ impl EffectRun<'_> {
 
     /// Records what became of a command. While the log cannot be written it waits: the carrier forgets after a
     /// minute that it has had the command, and would carry it out again.
-    async fn settle(&self, outcome: Outcome) -> Result<NextStep, CallError> {
+    pub(super) async fn settle(&self, outcome: Outcome) -> Result<NextStep, CallError> {
         let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
         let command = CallCommand::Settle { effect_id, outcome, attempts: self.attempts(), now };
         loop {
@@ -468,12 +487,15 @@ impl EffectRun<'_> {
         let call = self.deps.calls.inspect(self.call()).await?;
         let Some(effect_id) = call.lost_dial() else { return Ok(NextStep::NOTHING_TO_DO) };
         let tag = main_tag(self.call(), self.item.client);
-        let found = self.deps.telephony.find_leg(&tag).await;
+        let found = match self.carrier(call.runtime()) {
+            Ok(carrier) => carrier.find_leg(&tag).await,
+            Err(error) => Err(error),
+        };
         let now = self.deps.runtime.clock.now();
         let too_late = call.dial_deadline().is_none_or(|deadline| now > deadline);
         match found {
             Ok(Some(leg)) => {
-                let provider = self.deps.telephony.provider();
+                let provider = self.provider_of(call.runtime());
                 self.deps.inbox.bind_own(provider, &leg, self.call(), self.item.client).await?;
                 let provider = provider.to_owned();
                 self.tell_if_open(CallCommand::AcceptDial { effect_id, provider, leg, now }).await
@@ -488,6 +510,7 @@ impl EffectRun<'_> {
                 })
                 .await
             }
+            Err(CarrierError::Held { reason, pause }) => Ok(NextStep::wait(pause, &reason)),
             Ok(None) => {
                 Ok(NextStep::postpone(backoff(self.attempts(), effect_id), &"not at the carrier yet"))
             }
@@ -513,7 +536,11 @@ impl EffectRun<'_> {
         let Some(control_id) = call.control_id().filter(|_| !call.is_over()) else {
             return Ok(NextStep::NOTHING_TO_DO);
         };
-        match self.deps.telephony.leg_state(self.item.client, control_id).await {
+        let state = match self.carrier(call.runtime()) {
+            Ok(carrier) => carrier.leg_state(self.item.client, control_id).await,
+            Err(error) => Err(error),
+        };
+        match state {
             Ok(LegState::Gone) if self.attempts() == 1 => {
                 Ok(NextStep::postpone(GONE_PAUSE, &"the leg is gone, its webhook may come"))
             }

@@ -14,6 +14,8 @@ const MAX_LOST_ANSWERS: u32 = 5;
 const MAX_UNREACHABLE: u32 = 11;
 /// Tries to reach an unavailable carrier to end a call, which must not be given up soon: about ten minutes.
 const MAX_UNREACHABLE_ENDING: u32 = 80;
+/// Longest wait for a pace or a circuit breaker before it is asked again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Tries while the carrier says that the call is not answered yet: about 20 s.
 const MAX_NOT_READY: u32 = 10;
 
@@ -24,6 +26,8 @@ pub(super) enum Next {
     Retry(Duration),
     /// Ask the carrier whether the leg is alive before anything else.
     AskLeg,
+    /// Ask again after this pause; nothing was tried.
+    Wait(Duration),
     /// Settle the effect as failed with this code; `gone`: the leg does not exist any more.
     GiveUp { code: String, gone: bool },
 }
@@ -33,6 +37,7 @@ pub(super) fn after_failure(error: &CarrierError, work: Work, attempts: u32, eff
     let ending = matches!(work, Work::Command(CommandKind::HangUp | CommandKind::Reject));
     let give_up = |code: &str| Next::GiveUp { code: code.to_owned(), gone: false };
     match error {
+        CarrierError::Held { pause, .. } => Next::Wait((*pause).min(LONGEST_WAIT)),
         CarrierError::Gone { code } => Next::GiveUp { code: code.clone(), gone: true },
         CarrierError::NotReady { code } if attempts >= MAX_NOT_READY => give_up(code),
         CarrierError::NotReady { .. } => Next::Retry(backoff(attempts, effect_id)),
@@ -96,6 +101,17 @@ mod tests {
         let attempts = MAX_UNREACHABLE;
         assert!(matches!(after_failure(&unreachable(), SPEAK, attempts, Uuid::nil()), Next::GiveUp { .. }));
         assert!(matches!(after_failure(&unreachable(), HANG_UP, attempts, Uuid::nil()), Next::Retry(_)));
+    }
+
+    #[test]
+    fn what_our_own_pace_holds_back_is_no_attempt_however_often() {
+        let held = CarrierError::Held { reason: "pace".into(), pause: Duration::from_secs(3) };
+        for attempts in [1, MAX_UNREACHABLE, 1_000] {
+            assert_eq!(
+                after_failure(&held, SPEAK, attempts, Uuid::nil()),
+                Next::Wait(Duration::from_secs(3))
+            );
+        }
     }
 
     #[test]

@@ -50,6 +50,9 @@ impl Recordings {
 fn is_passing(error: &CarrierError) -> bool {
     matches!(
         error,
-        CarrierError::Unavailable { .. } | CarrierError::Unknown { .. } | CarrierError::NotReady { .. }
+        CarrierError::Unavailable { .. }
+            | CarrierError::Unknown { .. }
+            | CarrierError::NotReady { .. }
+            | CarrierError::Held { .. }
     )
 }

@@ -5,6 +5,7 @@
 mod billing;
 mod clocks;
 mod documents;
+mod hosted;
 mod inbound;
 mod ivr;
 mod matching;

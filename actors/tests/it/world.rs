@@ -9,6 +9,7 @@ use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::conversation::{ConversationDeps, ConversationOptions, ConversationService, Voice};
 use actors::directory::{KnownNumber, NumberDirectory};
+use actors::hosted::HostedDeps;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions, MenuLibrary};
 use actors::knowledge::KnowledgeDeps;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
@@ -221,6 +222,8 @@ pub struct World {
     pub billing: Billing,
     pub terms: Arc<ScriptedTerms>,
     pub runtime: Runtime,
+    /// What runs hosted agents; nothing, unless a test says so before the work starts.
+    pub hosted: Mutex<Option<HostedDeps>>,
     stop: CancellationToken,
 }
 
@@ -331,6 +334,7 @@ impl World {
             billing,
             terms,
             runtime,
+            hosted: Mutex::default(),
             stop,
         }
     }
@@ -349,6 +353,7 @@ impl World {
             voice: self.voice.clone(),
             inbox: self.inbox.clone(),
             telephony: self.carrier.clone(),
+            hosted: self.hosted.lock().unwrap().clone(),
             recordings: Some(RecordingDeps {
                 keeper: self.keeper.clone(),
                 shown: self.store.clone(),
@@ -467,6 +472,7 @@ impl World {
             max_duration_ms: 600_000,
             ring_timeout_ms: 30_000,
             record: false,
+            runtime: domain::agent::AgentRuntime::Carrier,
             now: self.clock.now(),
         };
         let command = CallCommand::Queue(Box::new(queue));

@@ -9,6 +9,7 @@ pub mod demo_menus;
 pub mod expect;
 pub mod fake_stripe;
 pub mod fake_telnyx;
+pub mod fake_ultravox;
 pub mod node;
 pub mod plan;
 mod play;

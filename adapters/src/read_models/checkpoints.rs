@@ -2,8 +2,12 @@
 
 use async_trait::async_trait;
 use domain::envelope::Position;
+use domain::ids::{AgentId, ClientId};
 use domain::ports::StoreUnavailable;
+use domain::ports::hosted::AgentCatalogue;
+use projections::agents::Agents;
 use projections::store::{Checkpoint, Generation, ProjectionStatus, Stall, ViewStore};
+use projections::view::View as _;
 use sqlx::SqlSafeStr;
 
 use super::SqlViews;
@@ -23,6 +27,8 @@ const ACTIVE: &str = "SELECT p.generation, g.position, g.event_id FROM projectio
 const GENERATIONS: &str = "SELECT g.generation, g.position, g.event_id FROM projection_generations g JOIN projections p \
     ON p.name = g.projection WHERE p.name = $1 \
     ORDER BY CASE WHEN g.generation = p.generation THEN 0 ELSE 1 END, g.generation";
+const AGENTS: &str = "SELECT id FROM agents WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'agents') AND client_id = $1";
 const ADD_NEXT: &str = "INSERT INTO projection_generations (projection, generation, position) \
     SELECT projection, max(generation) + 1, 0 FROM projection_generations WHERE projection = $1 \
     GROUP BY projection";
@@ -47,6 +53,24 @@ impl SqlViews {
     async fn all(&self, sql: &'static str, values: Vec<Value<'_>>) -> Result<Vec<SqlRow>, StoreUnavailable> {
         let bound = args(self.db.dialect(), values).map_err(|error| unavailable(&error))?;
         self.db.query(Of::Nobody, sql.into_sql_str(), bound).await
+    }
+}
+
+#[async_trait]
+impl AgentCatalogue for SqlViews {
+    async fn agents_of(
+        &self,
+        client: ClientId,
+        position: Position,
+    ) -> Result<Option<Vec<AgentId>>, StoreUnavailable> {
+        let reached = self.all(ACTIVE, vec![Value::Text(Agents::NAME.into())]).await?;
+        let reached = reached.first().map(checkpoint).transpose()?;
+        if reached.is_none_or(|reached| reached.position < position) {
+            return Ok(None);
+        }
+        let rows = self.db.rows(Of::Client(client), AGENTS.to_owned(), vec![Value::Uuid(client.0)]).await?;
+        let id = |row: &SqlRow| row.uuid(0).map(AgentId).map_err(|error| unavailable(&error));
+        rows.iter().map(id).collect::<Result<Vec<_>, _>>().map(Some)
     }
 }
 

@@ -4,6 +4,8 @@ use domain::envelope::Time;
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
+use crate::hex::{decoded, encoded};
+
 /// Header with the time of sending and the signatures.
 pub const SIGNATURE_HEADER: &str = "stripe-signature";
 /// How far Stripe's clock may differ from ours in either direction, in seconds.
@@ -78,15 +80,9 @@ pub fn sign(secret: &str, at: i64, body: &[u8]) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes());
     let signature = mac.map(|mac| {
         let mac = mac.chain_update(at.to_string()).chain_update(b".").chain_update(body);
-        mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect::<String>()
+        encoded(&mac.finalize().into_bytes())
     });
     format!("t={at},v1={}", signature.unwrap_or_default())
-}
-
-fn decoded(hex: &str) -> Option<Vec<u8>> {
-    let pairs = hex.as_bytes().chunks(2);
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    pairs.map(|pair| Some(digit(*pair.first()?)? << 4 | digit(*pair.get(1)?)?)).collect()
 }
 
 #[cfg(test)]

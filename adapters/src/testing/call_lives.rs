@@ -111,6 +111,7 @@ pub fn life(n: u64) -> Vec<CallEvent> {
                 max_duration_ms: 600_000,
                 ring_timeout_ms: 30_000,
                 record: n.is_multiple_of(2),
+                runtime: domain::agent::AgentRuntime::Carrier,
                 at: at(0),
             }
             .into(),

@@ -1,6 +1,6 @@
 // Agents, their versions, and the tools they may use.
 import { html, useState } from '../lib/html.js';
-import { all, get, page, post } from '../lib/api.js';
+import { all, get, optional, page, post } from '../lib/api.js';
 import { useList, useLoad } from '../lib/load.js';
 import { link, setQuery } from '../lib/router.js';
 import { useNames } from '../lib/names.js';
@@ -54,16 +54,39 @@ function Agent({ id, query }) {
       ['Temperature', agent.temperature === null ? '–' : String(agent.temperature)],
       ['Most tokens', agent.max_tokens === null ? '–' : String(agent.max_tokens)],
       ['Falls back to', agent.fallback.map((one) => `${one.provider} ${one.model}`).join(', ') || 'nothing'],
+      ['Talks on calls', agent.runtime === 'carrier' ? 'this node' : words(agent.runtime)],
       ['Greeting', agent.greeting],
       ['Tools', agent.tools.map((tool) => names.get(tool)?.name ?? tool).join(', ') || 'none'],
     ]} />
       ${latest.data && html`<div class="filters"><${Choice} label="Version" value=${String(agent.version)} onInput=${(to) => setQuery({ version: Number(to) === latest.data.version ? undefined : to })}
         options=${(history.data ?? []).map((event) => [String(event.version), `${event.version}: ${event.type.split('.')[1]?.replaceAll('_', ' ')}`])} /></div>`}
     <//>
+    <${HostedCopy} key=${agent.deployed_version} id=${id} />
     <div class="columns">
       <${Section} title="System prompt"><pre tabindex="0">${agent.system_prompt}</pre><//>
       ${may('agents:write') && !version && html`<${Section} title="Change it"><${AgentForm} key=${agent.version} agent=${agent} saved=${latest.reload} /><//>`}
       <${Section} title="As the API shows it"><${Json} value=${agent} label="Agent" /><//>
     </div>
   <//>`}<//>`;
+}
+
+// The copy of an agent at its voice runtime, and what was edited there.
+function HostedCopy({ id }) {
+  const copy = useLoad((signal) => optional(get(`/agents/${id}/sync`, {}, signal)), [id]);
+  if (!copy.data) return null;
+  const { status, remote_id: remote, agent_version: version, at, error, differences, left } = copy.data;
+  const sync = (body) => post(`/agents/${id}/sync`, body).then(copy.reload);
+  return html`<${Section} title="Copy at the voice runtime" actions=${may('agents:write') && html`
+      <${Act} act=${() => sync({ compare_only: true })} done="It is being compared">Compare<//>
+      <${Act} confirm="Overwrite what was edited there?" act=${() => sync({})} done="It is being written">Write anew<//>`}>
+    <${Facts} rows=${[
+      ['Status', html`<${Badge} is=${status === 'synced' ? 'active' : status} text=${words(status)} />`],
+      ['Id there', remote ?? 'none yet'],
+      ['Version', version === null ? 'none yet' : String(version)],
+      ['Last known', at ? moment(at) : 'never'],
+      ...(error ? [['Failure', words(error)]] : []),
+      ...(left > 0 ? [['Left in earlier accounts', String(left)]] : []),
+      ...differences.map(({ field, ours, theirs }) => [field, `${theirs ?? 'missing'} instead of ${ours}`]),
+    ]} />
+  <//>`;
 }

@@ -1,5 +1,6 @@
 //! The node's technology: log, views, carrier, clock.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use adapters::clock::SystemClock;
@@ -19,6 +20,7 @@ use adapters::seals::{FileWitness, HttpWitness, SealsDb};
 use adapters::stripe::{StripeClient, StripeConfig};
 use adapters::telephony::breaker::{BreakerConfig, Guarded};
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient, TelnyxConfig};
+use adapters::ultravox::UltravoxConfig;
 use adapters::webhooks::{Guard, HttpSender, SenderConfig, SystemLookup};
 use anyhow::Context as _;
 use domain::ports::clock::Clock;
@@ -39,7 +41,7 @@ use domain::zones::Zones;
 use super::belonging::{self, Stores};
 use super::zones::ChosenZones;
 use crate::config::{Config, EventStoreUrl, ReadModelsUrl};
-use api_http::backend::LogKey;
+use api_http::backend::{LogKey, UltravoxNode};
 
 /// The adapters of a node. Apart from these every node is the same.
 #[derive(Debug)]
@@ -437,6 +439,23 @@ fn telnyx(config: &Config) -> TelnyxConfig {
     settings.country = telnyx.country;
     settings.caller_id = telnyx.caller_id.as_deref().map(domain::phone::Party::new);
     settings
+}
+
+/// The node's own account with Ultravox; without one the key is empty. `seed` makes the secrets of callbacks, which go to
+/// the address that the node is `bound` to, unless another is configured.
+pub fn ultravox(config: &Config, seed: [u8; 32], bound: SocketAddr) -> UltravoxNode {
+    let ultravox = &config.ultravox;
+    let key = ultravox.api_key.as_ref().map_or("", |key| key.reveal());
+    let secrets = ultravox.webhook_secret.as_ref().map_or("", |secret| secret.reveal());
+    let secrets = secrets.split(',').map(str::trim).filter(|secret| !secret.is_empty());
+    let mut account = UltravoxConfig::new(ultravox.api_base.as_str(), key.trim());
+    account.timeout = config.actors.carrier_timeout;
+    UltravoxNode {
+        account,
+        webhook_secrets: secrets.map(str::to_owned).collect(),
+        public_url: config.http.public_url(bound).trim_end_matches('/').to_owned(),
+        seed,
+    }
 }
 
 fn telephony(

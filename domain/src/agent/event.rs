@@ -3,6 +3,7 @@
 use chrono::serde::ts_microseconds as micros;
 use serde::{Deserialize, Serialize};
 
+use super::runtime::AgentRuntime;
 use crate::envelope::{Time, Version};
 use crate::ids::{KnowledgeBaseId, ToolId};
 use crate::knowledge::Retrieval;
@@ -61,6 +62,9 @@ pub struct AgentTerms {
     /// What it remembers of customers; `None`: nothing, and it is told nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<AgentMemory>,
+    /// What speaks on its calls.
+    #[serde(default, skip_serializing_if = "AgentRuntime::is_carrier")]
+    pub runtime: AgentRuntime,
 }
 
 /// How an agent remembers customers.

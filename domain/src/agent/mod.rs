@@ -5,6 +5,8 @@
 
 mod event;
 mod rules;
+mod runtime;
+pub mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -13,3 +15,4 @@ pub use rules::{
     Agent, AgentCommand, AgentPatch, AgentRefusal, DEFAULT_APOLOGY, MAX_FALLBACK, MAX_GREETING, MAX_MEMORIES,
     MAX_NAME, MAX_OUTPUT_TOKENS, MAX_SYSTEM_PROMPT, MAX_TEMPERATURE_PERMILLE, MAX_TOOLS,
 };
+pub use runtime::AgentRuntime;

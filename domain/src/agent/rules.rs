@@ -1,6 +1,7 @@
 //! Commands and rules of an agent.
 
 use super::event::{AgentCreated, AgentDeployed, AgentEvent, AgentMemory, AgentTerms, AgentUpdated};
+use super::runtime::AgentRuntime;
 use crate::aggregate::Aggregate;
 use crate::envelope::{Time, Version};
 use crate::ids::{AgentId, KnowledgeBaseId, ToolId};
@@ -58,6 +59,7 @@ pub struct AgentPatch {
     pub retrieval: Option<Option<Retrieval>>,
     /// `Some(None)`: it remembers nothing any more.
     pub memory: Option<Option<AgentMemory>>,
+    pub runtime: Option<AgentRuntime>,
 }
 
 impl AgentPatch {
@@ -77,6 +79,7 @@ impl AgentPatch {
             knowledge_bases,
             retrieval,
             memory,
+            runtime,
         } = self.clone();
         AgentTerms {
             name: name.unwrap_or_else(|| terms.name.clone()),
@@ -93,6 +96,7 @@ impl AgentPatch {
             knowledge_bases: knowledge_bases.unwrap_or_else(|| terms.knowledge_bases.clone()),
             retrieval: retrieval.unwrap_or(terms.retrieval),
             memory: memory.unwrap_or(terms.memory),
+            runtime: runtime.unwrap_or(terms.runtime),
         }
     }
 }
@@ -146,8 +150,13 @@ impl Agent {
     /// What conversations run: the version that was deployed last, or the newest one while none was deployed.
     #[must_use]
     pub fn live(&self) -> Option<(Version, &AgentTerms)> {
-        let deployed = self.deployed.as_ref().map(|(version, terms)| (*version, terms));
-        deployed.or_else(|| self.newest())
+        self.deployed().or_else(|| self.newest())
+    }
+
+    /// The version that was deployed last; `None` while none was.
+    #[must_use]
+    pub fn deployed(&self) -> Option<(Version, &AgentTerms)> {
+        self.deployed.as_ref().map(|(version, terms)| (*version, terms))
     }
 
     /// Settings that held at `version`, and the version that brought them; `None` where no such version exists.

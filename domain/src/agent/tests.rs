@@ -24,6 +24,7 @@ fn terms() -> AgentTerms {
         knowledge_bases: vec![],
         retrieval: None,
         memory: None,
+        runtime: AgentRuntime::Carrier,
     }
 }
 

@@ -115,13 +115,13 @@ impl Price {
             | (Component::Stt, Unit::Second)
             | (Component::Llm, Unit::InputToken | Unit::OutputToken)
             | (Component::Tts, Unit::Character)
-            | (Component::Platform, Unit::Second | Unit::Request) => Ok(()),
+            | (Component::Platform | Component::Runtime, Unit::Second | Unit::Request) => Ok(()),
             (Component::Carrier, _) => fault("unit", "give `second`, `request` or `cost` for a carrier"),
             (Component::Stt, _) => fault("unit", "give `second` for speech-to-text"),
             (Component::Llm, _) => fault("unit", "give `input_token` or `output_token` for a model"),
             (Component::Tts, _) => fault("unit", "give `character` for speech"),
             (Component::Platform, _) => fault("unit", "give `second` or `request` for the platform's fee"),
-            (Component::Runtime, _) => fault("component", "no call uses a voice runtime yet: leave it out"),
+            (Component::Runtime, _) => fault("unit", "give `second` or `request` for a voice runtime"),
         }
     }
 

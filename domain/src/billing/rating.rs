@@ -8,6 +8,7 @@ use super::currency::Currency;
 use super::entry::Component;
 use super::price::Unit;
 use super::price_book::PriceList;
+use crate::agent::AgentRuntime;
 use crate::call::CallEvent;
 use crate::conversation::ConversationEvent;
 use crate::envelope::Time;
@@ -37,6 +38,10 @@ pub struct CallUsage {
     pub foreign: bool,
     /// Whether another call took it in, and is charged for both.
     pub merged: bool,
+    /// What talks on it.
+    pub runtime: AgentRuntime,
+    /// Milliseconds that a hosted voice runtime bills; `None` until it says so.
+    pub runtime_ms: Option<u64>,
     /// Tokens of each model: read and written.
     pub tokens: BTreeMap<(String, String), (u64, u64)>,
 }
@@ -48,11 +53,16 @@ impl CallUsage {
             CallEvent::Received(received) => {
                 self.provider.clone_from(&received.provider);
                 self.foreign = received.foreign;
+                self.runtime = AgentRuntime::of_provider(&received.provider);
             }
             CallEvent::LegIdentified(known) => self.foreign = known.foreign,
             CallEvent::Merged(_) => self.merged = true,
             CallEvent::DialAccepted(accepted) => self.provider.clone_from(&accepted.provider),
-            CallEvent::Queued(queued) => self.agent = queued.agent_id,
+            CallEvent::Queued(queued) => {
+                self.agent = queued.agent_id;
+                self.runtime = queued.runtime;
+            }
+            CallEvent::RuntimeBilled(billed) => self.runtime_ms = Some(billed.bill.duration_ms),
             CallEvent::AgentRequested(requested) => {
                 self.agent = Some(requested.agent_id);
                 self.conversation = Some(requested.conversation_id);
@@ -170,6 +180,11 @@ pub fn rate(prices: &PriceList<'_>, usage: &CallUsage) -> Result<Rated, TooMuch>
         lines.add(Component::Carrier, Unit::Request, carrier, "", answered)?;
     }
     lines.prices = prices;
+    if usage.runtime.is_hosted() {
+        let seconds = usage.runtime_ms.map_or(0, |ms| ms.div_ceil(1_000));
+        lines.add(Component::Runtime, Unit::Second, usage.runtime.as_str(), "", seconds)?;
+        lines.add(Component::Runtime, Unit::Request, usage.runtime.as_str(), "", answered)?;
+    }
     if usage.transcribed {
         lines.add(Component::Stt, Unit::Second, carrier, "", seconds)?;
     }
@@ -177,7 +192,10 @@ pub fn rate(prices: &PriceList<'_>, usage: &CallUsage) -> Result<Rated, TooMuch>
         lines.add(Component::Llm, Unit::InputToken, provider, model, *read)?;
         lines.add(Component::Llm, Unit::OutputToken, provider, model, *written)?;
     }
-    lines.add(Component::Tts, Unit::Character, carrier, "", usage.characters)?;
+    // a voice runtime speaks at its own cost
+    if !usage.runtime.is_hosted() {
+        lines.add(Component::Tts, Unit::Character, carrier, "", usage.characters)?;
+    }
     lines.add(Component::Platform, Unit::Second, "", "", seconds)?;
     lines.add(Component::Platform, Unit::Request, "", "", answered)?;
     Ok(Rated { currency, items: lines.items, provider_cost })
@@ -188,7 +206,9 @@ pub fn rate(prices: &PriceList<'_>, usage: &CallUsage) -> Result<Rated, TooMuch>
 pub fn estimate(prices: &PriceList<'_>, provider: &str, seconds: u64) -> Result<i64, TooMuch> {
     let of_carrier = prices.of_carrier(provider);
     let mut lines = Lines { prices, items: Vec::new() };
-    for component in [Component::Carrier, Component::Stt, Component::Platform] {
+    let hosted = AgentRuntime::of_provider(provider).is_hosted();
+    let speech = if hosted { Component::Runtime } else { Component::Stt };
+    for component in [Component::Carrier, speech, Component::Platform] {
         lines.prices = if component == Component::Carrier { &of_carrier } else { prices };
         let provider = if component == Component::Platform { "" } else { provider };
         lines.add(component, Unit::Second, provider, "", seconds)?;
@@ -331,6 +351,33 @@ mod tests {
         let list = book.in_force(CLIENT, at(9)).unwrap();
         assert_eq!(estimate(&list, "telnyx", 60), Ok(12_000 + 6_000 + 5_000 + 1_000));
         assert_eq!(estimate(&list, "telnyx", 61), Ok(24_000 + 6_100 + 5_500 + 1_000));
+    }
+
+    #[test]
+    fn a_voice_runtime_is_charged_by_what_it_bills_and_speaks_at_its_own_cost() {
+        let book = book(vec![
+            price(Component::Runtime, Unit::Second, 60, 50_000, 6),
+            price(Component::Tts, Unit::Character, 1_000, 15_000, 1),
+            price(Component::Platform, Unit::Request, 1, 1_000, 1),
+        ]);
+        let hosted = |runtime_ms| CallUsage {
+            provider: "ultravox".to_owned(),
+            runtime: AgentRuntime::Ultravox,
+            runtime_ms,
+            transcribed: false,
+            tokens: BTreeMap::new(),
+            ..usage()
+        };
+        let fee = ("platform", "request", 1, 1_000);
+        assert_eq!(rated(&book, &hosted(None)), [fee], "not billed yet");
+        // 91.5 seconds are 92, in increments of six 96
+        assert_eq!(rated(&book, &hosted(Some(91_500))), [("runtime", "second", 96, 80_000), fee]);
+        // a bill of a call that nobody else hosts changes nothing
+        let own = CallUsage { runtime: AgentRuntime::Carrier, characters: 0, ..hosted(Some(91_500)) };
+        assert_eq!(rated(&book, &own), [fee]);
+        let list = book.in_force(CLIENT, at(9)).unwrap();
+        assert_eq!(estimate(&list, "ultravox", 60), Ok(50_000 + 1_000));
+        assert_eq!(estimate(&list, "telnyx", 60), Ok(1_000));
     }
 
     #[test]

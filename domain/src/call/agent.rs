@@ -46,6 +46,10 @@ impl Call {
     pub(super) fn begin_agent(&self, at: Time) -> Option<CallEvent> {
         let agent_id =
             self.agent().filter(|_| self.is_talking() && !self.foreign && self.conversation.is_none())?;
+        // the voice runtime holds the conversation
+        if self.is_hosted() {
+            return None;
+        }
         Some(self.agent_requested(agent_id, at))
     }
 

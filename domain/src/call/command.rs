@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::event::{CallMetadata, RecordingNotStored, RecordingRemoved, RecordingStored};
 use super::report::{CarrierReport, LegRef, LegRole};
 use super::terms::{EndReason, EndedBy, Fault, Status};
+use crate::agent::AgentRuntime;
 use crate::envelope::Time;
 use crate::ids::{AgentId, CallId, CustomerId, IvrSessionId, MenuId, NumberId};
 use crate::number::Route;
@@ -56,6 +57,8 @@ pub struct Queue {
     pub ring_timeout_ms: u64,
     /// Whether to record from the answer on.
     pub record: bool,
+    /// What talks on it; a hosted runtime needs the agent.
+    pub runtime: AgentRuntime,
     pub now: Time,
 }
 

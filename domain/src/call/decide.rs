@@ -108,6 +108,12 @@ impl Call {
         if !RING_TIMEOUT_MS.contains(&queue.ring_timeout_ms) {
             faults.insert("ring_timeout_ms", "must be 5000 to 600000");
         }
+        if queue.runtime.is_hosted() && queue.agent_id.is_none() {
+            faults.insert("agent_id", "must name the agent that the voice runtime runs");
+        }
+        if queue.runtime.is_hosted() && queue.record {
+            faults.insert("record", "must be left out: calls of a hosted voice runtime are not recorded");
+        }
         if !faults.is_empty() {
             return Err(CallRefusal::Invalid(faults));
         }
@@ -123,6 +129,7 @@ impl Call {
                 max_duration_ms: queue.max_duration_ms,
                 ring_timeout_ms: queue.ring_timeout_ms,
                 record: queue.record,
+                runtime: queue.runtime,
                 at: queue.now,
             }
             .into(),

@@ -21,7 +21,8 @@ impl Call {
     /// be on its way.
     pub(super) fn ending(&self, hang_up: &HangUp, at: Time) -> Ended {
         let cause = meaning(hang_up);
-        let conversation_ended = matches!(cause, HangUpCause::Normal | HangUpCause::TimeLimit);
+        let conversation_ended =
+            matches!(cause, HangUpCause::Normal | HangUpCause::TimeLimit | HangUpCause::AgentHungUp);
         let (reason, ended_by) = self.reason_and_side(cause, hang_up, at);
         Ended {
             reason,
@@ -116,7 +117,11 @@ impl Call {
         };
         if let Some(HangUpAsked { reason, by, .. }) = self.hang_up.filter(ours) {
             match cause {
-                HangUpCause::Normal | HangUpCause::Unspecified => return (reason, by),
+                HangUpCause::Normal | HangUpCause::AgentHungUp | HangUpCause::Unspecified => {
+                    return (reason, by);
+                }
+                // it went unanswered while our hang-up waited for somebody to be there
+                HangUpCause::NoAnswer if self.is_hosted() => return (withdrawn(reason, true), by),
                 HangUpCause::Cancelled => return (withdrawn(reason, true), by),
                 HangUpCause::Rejected if inbound => return (withdrawn(reason, true), by),
                 _ => {}
@@ -143,6 +148,8 @@ impl Call {
             HangUpCause::NoAnswer => (EndReason::NoAnswer, EndedBy::System),
             HangUpCause::TimeLimit => (EndReason::MaxDuration, EndedBy::System),
             HangUpCause::NotFound => (EndReason::InvalidNumber, EndedBy::Provider),
+            HangUpCause::AgentHungUp => (EndReason::AgentHangup, EndedBy::Agent),
+            HangUpCause::Broken => (EndReason::ProviderError, EndedBy::Provider),
             HangUpCause::Rejected => match hang_up.sip_code {
                 Some(500..=599) => (EndReason::ProviderError, EndedBy::Provider),
                 // these come from a network on the way, not from the called person

@@ -9,10 +9,12 @@ use super::command::Routing;
 use super::event::{
     Answered, AnswererDetected, CallEvent, CarrierEventReceived, CostRecorded, DialAccepted, DigitsGathered,
     Disposition, DtmfReceived, EffectRequested, EndCorrected, GatheredLine, LineTranscribed, Received,
-    RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, SpeechEnded, SpeechRequested,
-    TransferConnected, TransferFailed,
+    RecordingAvailable, RecordingLost, RejectCause, RejectRequested, Ringing, RuntimeBilled, SpeechEnded,
+    SpeechRequested, TranscriptRequested, TransferConnected, TransferFailed,
 };
-use super::report::{CarrierFact, CarrierReport, HangUpCause, LegRole, RecordingSaved};
+use super::report::{
+    CarrierFact, CarrierReport, HangUp, HangUpCause, HostedCall, LegRole, RecordingSaved, RuntimeBill,
+};
 use super::state::{Call, DialState, Transfer};
 use super::terms::{AnsweredBy, Direction, RecordingStatus, Speaker, TranscriptTrack};
 use crate::envelope::Time;
@@ -257,18 +259,44 @@ impl Decisions<'_> {
                 self.push_any(self.call.take_or_refuse(at, routing.is_none_or(|routing| routing.covered)));
             }
             CarrierFact::Answered => self.push_any(self.call.answered(at)),
-            CarrierFact::HungUp(hang_up) if !self.call.is_over() => {
-                self.tell(self.call.ending(hang_up, at));
-            }
-            CarrierFact::HungUp(hang_up) if self.call.end_is_inferred() => {
-                self.tell(EndCorrected(self.call.ending(hang_up, at)));
-            }
+            CarrierFact::HungUp(hang_up) => self.hung_up(hang_up, at),
+            CarrierFact::Hosted(known) => self.hosted(known, report),
             CarrierFact::Bridged if self.call.transfer == Some(Transfer::Requested) => {
                 self.tell(TransferConnected { at });
             }
             _ => {}
         }
         self.push_any(self.call.greeting(at));
+    }
+
+    fn hung_up(&mut self, hang_up: &HangUp, at: Time) {
+        if !self.call.is_over() {
+            self.tell(self.call.ending(hang_up, at));
+        } else if self.call.end_is_inferred() {
+            self.tell(EndCorrected(self.call.ending(hang_up, at)));
+        }
+    }
+
+    /// Catches up with what a voice runtime knows. Snapshots come in any order, so that an older one adds nothing.
+    fn hosted(&mut self, known: &HostedCall, report: &CarrierReport) {
+        if let Some(joined_at) = known.joined_at {
+            self.push_any(self.call.answered(joined_at));
+        }
+        if let Some((at, hang_up)) = &known.ended {
+            self.hung_up(hang_up, *at);
+        }
+        let effect_id = self.call.effect_of_leg("transcript");
+        let talked = self.call.is_over() && self.call.answered_at.is_some();
+        if talked && !self.call.handled.contains(&effect_id) {
+            self.tell(TranscriptRequested { effect_id, at: report.occurred_at });
+        }
+        let final_bill = |before: &RuntimeBill| before.is_refund() || known.billed.as_ref() == Some(before);
+        if let Some(bill) =
+            known.billed.clone().filter(|_| !self.call.billed.as_ref().is_some_and(final_bill))
+        {
+            let (provider, at) = (report.provider.clone(), report.occurred_at);
+            self.tell(RuntimeBilled { provider, bill, at });
+        }
     }
 }
 
@@ -282,6 +310,7 @@ pub(super) fn offers(report: &CarrierReport) -> bool {
 fn first_heard(report: &CarrierReport, routing: Option<Routing>) -> Received {
     let direction = match (&report.fact, report.tag, routing) {
         (CarrierFact::Initiated { direction }, ..) => *direction,
+        (CarrierFact::Hosted(known), ..) if known.outbound => Direction::Outbound,
         // legs we dial carry our tag from the start, inbound ones from our first command on
         (_, Some(_), None) => Direction::Outbound,
         _ => Direction::Inbound,

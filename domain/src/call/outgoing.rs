@@ -33,6 +33,8 @@ impl Call {
                     max_duration: self.max_duration,
                     record: order.record,
                     transcribe: self.agent().is_some(),
+                    runtime: order.runtime,
+                    agent: self.agent(),
                 })));
             }
             Effect::Answer if self.agent().is_some() => LegAction::AnswerListening,
@@ -50,6 +52,7 @@ impl Call {
             return Some(Outgoing::NoLegYet);
         };
         let control_id = control_id.to_owned();
-        Some(Outgoing::Leg(Box::new(LegCommand { command_id: effect_id, control_id, tag, action })))
+        let runtime = self.runtime();
+        Some(Outgoing::Leg(Box::new(LegCommand { command_id: effect_id, control_id, tag, runtime, action })))
     }
 }

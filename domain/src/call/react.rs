@@ -54,6 +54,16 @@ pub enum Work {
     ChargeCall,
     /// For a call that credit is kept for: keep more while it lasts, or end it.
     WatchCredit,
+    /// For a call at a hosted voice runtime: ask there what its webhooks did not tell, until it is billed.
+    WatchHosted,
+    /// For a call at a hosted voice runtime that is over: read what was said.
+    FetchTranscript,
+    /// For an agent: bring its copy at the hosted voice runtime up to date.
+    SyncAgent,
+    /// For an agent's copy: compare it with what was written there, now and then.
+    CheckAgent,
+    /// For a client's account with a voice runtime: sync the client's agents.
+    SyncAccount,
 }
 
 impl Work {
@@ -77,14 +87,23 @@ impl Work {
             Work::Remember => "remember",
             Work::ChargeCall => "charge_call",
             Work::WatchCredit => "watch_credit",
+            Work::WatchHosted => "watch_hosted",
+            Work::FetchTranscript => "fetch_transcript",
+            Work::SyncAgent => "sync_agent",
+            Work::CheckAgent => "check_agent",
+            Work::SyncAccount => "sync_account",
         }
     }
 
-    /// Whether it must wait for earlier work of the same call. Only commands to the carrier wait, except
-    /// those that end or refuse the call.
+    /// Whether it must wait for earlier work of the same call or agent: commands to the carrier, except those that
+    /// end or refuse the call, and syncs of an agent, of which two at a time would create two copies.
     #[must_use]
     pub const fn is_ordered(self) -> bool {
-        matches!(self, Work::Command(kind) if !matches!(kind, CommandKind::HangUp | CommandKind::Reject))
+        match self {
+            Work::Command(kind) => !matches!(kind, CommandKind::HangUp | CommandKind::Reject),
+            Work::SyncAgent => true,
+            _ => false,
+        }
     }
 
     /// Reads a stored name; `None` for an unknown one.
@@ -106,6 +125,11 @@ impl Work {
             "remember" => Some(Work::Remember),
             "charge_call" => Some(Work::ChargeCall),
             "watch_credit" => Some(Work::WatchCredit),
+            "watch_hosted" => Some(Work::WatchHosted),
+            "fetch_transcript" => Some(Work::FetchTranscript),
+            "sync_agent" => Some(Work::SyncAgent),
+            "check_agent" => Some(Work::CheckAgent),
+            "sync_account" => Some(Work::SyncAccount),
             _ => name.parse().ok().map(Work::Command),
         }
     }
@@ -203,6 +227,9 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         }
         CallEvent::RecordingStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
         CallEvent::RecordingNotStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
+        CallEvent::TranscriptRequested(e) => {
+            vec![Reaction::Do { effect_id: e.effect_id, work: Work::FetchTranscript, after: None }]
+        }
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],
     }

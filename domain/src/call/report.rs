@@ -122,8 +122,43 @@ pub enum CarrierFact {
     Transcribed(Transcribed),
     /// What the carrier charges for the leg.
     Cost(Money),
+    /// All that a hosted voice runtime knows of the call by now.
+    Hosted(Box<HostedCall>),
     /// This version gives it no meaning: it is recorded, and nothing follows from it.
     Noted,
+}
+
+/// A call as a hosted voice runtime shows it at one moment. A later one knows at least as much.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HostedCall {
+    /// Whether the runtime placed it; otherwise somebody called there.
+    pub outbound: bool,
+    /// When the other end was connected, by the runtime's clock; `None` while it is not, or if it never was.
+    pub joined_at: Option<Time>,
+    /// When and how it ended.
+    pub ended: Option<(Time, HangUp)>,
+    /// What the runtime bills; `None` until that is final.
+    pub billed: Option<RuntimeBill>,
+}
+
+/// What a hosted voice runtime bills for a call.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeBill {
+    /// Billed duration of the conversation, in milliseconds.
+    pub duration_ms: u64,
+    /// Billed duration of its SIP leg, in milliseconds, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sip_ms: Option<u64>,
+    /// The runtime's own word for it, for example `BILLING_STATUS_BILLED`.
+    pub status: String,
+}
+
+impl RuntimeBill {
+    /// Whether it was given back, which nothing changes any more.
+    #[must_use]
+    pub fn is_refund(&self) -> bool {
+        self.status.ends_with("_REFUNDED")
+    }
 }
 
 /// How a leg ended, in the carrier's words and in ours.
@@ -155,6 +190,10 @@ pub enum HangUpCause {
     Rejected,
     /// The called destination does not exist.
     NotFound,
+    /// The agent of a hosted voice runtime hung up.
+    AgentHungUp,
+    /// The provider failed, or lost the connection.
+    Broken,
     /// The carrier does not say, or says something new.
     Unspecified,
 }

@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use super::event::{CallEvent, EndCorrected, Ended, HangUpPlanned, IvrNews, RejectCause, StoredFile};
 use super::ivr::{GatherSpec, Ivr};
-use super::report::{LegRef, LegRole};
+use super::report::{LegRef, LegRole, RuntimeBill};
 use super::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, RecordingFormat, RecordingStatus, Speaker,
     Status,
 };
+use crate::agent::AgentRuntime;
 use crate::envelope::Time;
 use crate::ids::{AgentId, CallId, CarrierEventId, ConversationId, LegId, MenuId, NumberId, derive};
 use crate::money::Money;
@@ -61,6 +62,8 @@ pub(super) struct Order {
     pub(super) from: Option<Personal<Party>>,
     pub(super) ring_timeout: Duration,
     pub(super) record: bool,
+    #[serde(default)]
+    pub(super) runtime: AgentRuntime,
 }
 
 /// Where a dial stands towards the carrier.
@@ -119,6 +122,9 @@ pub struct Call {
     pub(super) files: Vec<StoredFile>,
     pub(super) cost: Option<Money>,
     pub(super) charged_legs: BTreeSet<String>,
+    /// What the hosted voice runtime bills.
+    #[serde(default)]
+    pub(super) billed: Option<RuntimeBill>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) lines: u32,
     /// Lines of the other end, kept to place late ones in order.
@@ -197,6 +203,25 @@ impl Call {
     #[must_use]
     pub fn provider(&self) -> &str {
         &self.provider
+    }
+
+    /// What talks on the call: what it was queued for, or who reported it.
+    #[must_use]
+    pub fn runtime(&self) -> AgentRuntime {
+        let asked = self.order.as_ref().map(|order| order.runtime);
+        asked.unwrap_or_else(|| AgentRuntime::of_provider(&self.provider))
+    }
+
+    /// Whether a hosted voice runtime talks on the call, so that this node does not.
+    #[must_use]
+    pub fn is_hosted(&self) -> bool {
+        self.runtime().is_hosted()
+    }
+
+    /// What the hosted voice runtime bills; `None` until it says so.
+    #[must_use]
+    pub fn runtime_bill(&self) -> Option<&RuntimeBill> {
+        self.billed.as_ref()
     }
 
     /// The carrier's id for commands to the leg, once known. The leg id cannot stand in for it: the carrier
@@ -286,6 +311,7 @@ impl Call {
                     from: queued.from.clone(),
                     ring_timeout: Duration::from_millis(queued.ring_timeout_ms),
                     record: queued.record,
+                    runtime: queued.runtime,
                 }));
                 self.request(queued.command_id, Effect::Dial);
             }
@@ -383,6 +409,10 @@ impl Call {
                 self.cost = Some(recorded.cost.clone());
                 self.charged_legs.insert(recorded.leg_id.clone());
             }
+            CallEvent::TranscriptRequested(request) => {
+                self.handled.insert(request.effect_id);
+            }
+            CallEvent::RuntimeBilled(billed) => self.billed = Some(billed.bill.clone()),
             CallEvent::MetadataChanged(changed) => {
                 self.handled.insert(changed.command_id);
             }

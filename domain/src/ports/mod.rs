@@ -8,6 +8,7 @@ pub mod documents;
 pub mod embeddings;
 pub mod event_store;
 pub mod head_keeper;
+pub mod hosted;
 pub mod idempotency;
 pub mod ids;
 pub mod ivr_webhook;

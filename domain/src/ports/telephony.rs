@@ -6,12 +6,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use uuid::Uuid;
 
+use crate::agent::AgentRuntime;
 use crate::billing::matching::CarrierRecord;
 use crate::call::GatherSpec;
 use crate::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
 use crate::envelope::Time;
-use crate::ids::ClientId;
+use crate::ids::{AgentId, ClientId};
 use crate::personal::Personal;
 use crate::phone::Party;
 
@@ -33,6 +34,10 @@ pub struct Dial {
     pub record: bool,
     /// Whether to transcribe what the other end says.
     pub transcribe: bool,
+    /// What talks on the call.
+    pub runtime: AgentRuntime,
+    /// The agent of the call, which a hosted voice runtime runs.
+    pub agent: Option<AgentId>,
 }
 
 /// Something to do on a leg.
@@ -44,6 +49,8 @@ pub struct LegCommand {
     pub control_id: String,
     /// The call the leg belongs to.
     pub tag: LegTag,
+    /// What talks on the call.
+    pub runtime: AgentRuntime,
     pub action: LegAction,
 }
 
@@ -118,6 +125,15 @@ pub enum CarrierError {
         /// Wait that the carrier asks for, if it does.
         retry_after: Option<Duration>,
     },
+    /// Not sent, by our own decision: the pace that the provider allows, an open circuit breaker, or something that
+    /// must be there first. It is no attempt.
+    #[error("not sent yet: {reason}")]
+    Held {
+        /// For the log; no personal data.
+        reason: String,
+        /// When to ask again.
+        pause: Duration,
+    },
     /// Sent, and the answer lost or a 5xx: it may or may not have been done.
     #[error("the carrier's answer was lost: {reason}")]
     Unknown {
@@ -139,6 +155,14 @@ pub enum RefusedBecause {
     /// The credentials, the permissions or the application's settings are wrong.
     Settings,
     Other,
+}
+
+/// A page of what was said on a call.
+#[derive(Debug, Default)]
+pub struct MessagePage {
+    pub reports: Vec<CarrierReport>,
+    /// Where the next page begins; `None` at the end.
+    pub next: Option<String>,
 }
 
 /// Whether a leg still lives at the carrier.
@@ -173,6 +197,18 @@ pub trait Telephony: fmt::Debug + Send + Sync {
     /// Name of the carrier, for example `telnyx`.
     fn provider(&self) -> &'static str;
 
+    /// Whether the carrier drops a repeated command by its id. Where it does not, speech is never sent again after
+    /// its answer was lost.
+    fn drops_repeats(&self) -> bool {
+        true
+    }
+
+    /// Whether the dial may be sent now: fails with [`CarrierError::Held`] where it has to wait, and takes up a place
+    /// in the pace otherwise.
+    async fn may_dial(&self, _: &Dial) -> Result<(), CarrierError> {
+        Ok(())
+    }
+
     /// Places a call; answers with the carrier's ids of the new leg.
     async fn dial(&self, dial: &Dial) -> Result<LegRef, CarrierError>;
 
@@ -181,6 +217,24 @@ pub trait Telephony: fmt::Debug + Send + Sync {
 
     /// Asks whether a leg of a client's still lives.
     async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError>;
+
+    /// Asks for all that is known of a call of a client's; `None` where nothing is, or the carrier tells everything
+    /// by webhook.
+    async fn read_call(&self, _: ClientId, _control_id: &str) -> Result<Option<CarrierReport>, CarrierError> {
+        Ok(None)
+    }
+
+    /// Reads a page of what was said on a call of a client's that began at `began`, once it is over. `None` where the
+    /// carrier keeps nothing of it.
+    async fn read_messages(
+        &self,
+        _: ClientId,
+        _control_id: &str,
+        _began: Time,
+        _cursor: Option<String>,
+    ) -> Result<Option<MessagePage>, CarrierError> {
+        Ok(None)
+    }
 
     /// Looks for the leg with our tag among the carrier's active calls, after the answer to a dial was lost.
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError>;

@@ -184,6 +184,7 @@ const fn kind_of(fact: &CarrierFact) -> Kind {
         CarrierFact::RecordingFailed { .. } => ("call.recording.error", false),
         CarrierFact::Transcribed(_) => ("call.transcription", false),
         CarrierFact::Cost(_) => ("call.cost", false),
+        CarrierFact::Hosted(_) => ("call.snapshot", false),
         CarrierFact::Noted => ("call.enqueued", false),
     };
     // Telnyx's own examples of these lack the id
@@ -257,6 +258,7 @@ pub fn queue() -> Queue {
         max_duration_ms: 3_600_000,
         ring_timeout_ms: 30_000,
         record: false,
+        runtime: crate::agent::AgentRuntime::Carrier,
         now: at(0),
     }
 }

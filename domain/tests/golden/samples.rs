@@ -8,7 +8,7 @@ use domain::api_key::{
     KeyTerms, KeyUsageEvent,
 };
 use domain::billing::BillingTerms;
-use domain::call::report::{LegRef, LegRole};
+use domain::call::report::{LegRef, LegRole, RuntimeBill};
 use domain::call::terms::{
     AnsweredBy, CommandKind, Direction, EndReason, EndedBy, Fault, LostBecause, RecordingFormat,
     RemovedBecause, Speaker, SpeechOutcome,
@@ -123,6 +123,7 @@ pub fn call() -> Vec<CallEvent> {
             max_duration_ms: 3_600_000,
             ring_timeout_ms: 30_000,
             record: true,
+            runtime: domain::agent::AgentRuntime::Carrier,
             at: at(3),
         }
         .into(),
@@ -225,6 +226,17 @@ pub fn call() -> Vec<CallEvent> {
             at: at(28),
         }
         .into(),
+        RuntimeBilled {
+            provider: "ultravox".to_owned(),
+            bill: RuntimeBill {
+                duration_ms: 288_000,
+                sip_ms: Some(300_000),
+                status: "BILLING_STATUS_BILLED".to_owned(),
+            },
+            at: at(28),
+        }
+        .into(),
+        TranscriptRequested { effect_id: id(61), at: at(28) }.into(),
         MetadataChanged { command_id: id(12), metadata: metadata().into(), at: at(29) }.into(),
         Merged { into: CallId(id(41)), leg_role: LegRole::Main, at: at(41) }.into(),
         Ended {

@@ -1,6 +1,9 @@
 //! Specimens of agents, tools and conversations; see `samples`.
 
-use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+use domain::agent::sync::{
+    AgentCopied, AgentCopy, CopyCompared, CopyRemoved, Difference, SyncEvent, SyncFailed, SyncRequested,
+};
+use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentRuntime, AgentTerms, AgentUpdated};
 use domain::conversation::*;
 use domain::envelope::{Time, Version};
 use domain::ids::{AgentId, CallId, MessageId, ToolId};
@@ -62,12 +65,29 @@ pub fn agent() -> Vec<AgentEvent> {
         knowledge_bases: vec![],
         retrieval: None,
         memory: None,
+        runtime: AgentRuntime::Carrier,
     };
     vec![
         AgentCreated { terms: terms("Reception"), origin: origin(), at: at(0) }.into(),
         AgentUpdated { before: terms("Reception"), after: terms("Front desk"), origin: origin(), at: at(1) }
             .into(),
         AgentDeployed { version: Version(2), terms: terms("Front desk"), origin: origin(), at: at(2) }.into(),
+    ]
+}
+
+pub fn agent_sync() -> Vec<SyncEvent> {
+    let copy = || AgentCopy { account: 3, remote_id: "3a4f2b1c-9d0e-4f55-8a77-1c2d3e4f5a6b".to_owned() };
+    let difference = Difference {
+        field: "callTemplate.systemPrompt".to_owned(),
+        ours: "\"You answer the phone.\"".to_owned(),
+        theirs: Some("\"You sell.\"".to_owned()),
+    };
+    vec![
+        SyncRequested { overwrite: true, origin: origin(), at: at(0) }.into(),
+        AgentCopied { copy: copy(), version: Version(2), revision: Some("r1".to_owned()), at: at(1) }.into(),
+        CopyCompared { differences: vec![difference], at: at(2) }.into(),
+        CopyRemoved { copy: copy(), at: at(3) }.into(),
+        SyncFailed { code: "no_account".to_owned(), at: at(4) }.into(),
     ]
 }
 

@@ -1,5 +1,6 @@
 //! Which events are business actions, and what the audit log shows of each: one line for each action.
 
+use domain::agent::sync::SyncEvent;
 use domain::agent::{AgentEvent, AgentTerms};
 use domain::api_key::{ApiKeyEvent, KeyTerms};
 use domain::billing::account::{CreditEvent, TransactionKind};
@@ -12,9 +13,9 @@ use domain::customer::CustomerEvent;
 use domain::envelope::{Actor, Metadata, Recorded};
 use domain::history::{ExportEvent, LogEvent};
 use domain::ids::{
-    AccountId, AgentId, ApiKeyId, BillingMatchScheduleId, CallId, CheckoutId, ClientId, CreditAccountId,
-    CustomerId, DeliveryId, DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId, LoginId, MemoryId,
-    MenuId, NumberId, PriceBookId, PrivacyJobId, SpendLimitsId, ToolId, UploadId, UserId,
+    AccountId, AgentId, AgentSyncId, ApiKeyId, BillingMatchScheduleId, CallId, CheckoutId, ClientId,
+    CreditAccountId, CustomerId, DeliveryId, DocumentId, EndpointId, ExportId, KnowledgeBaseId, LogId,
+    LoginId, MemoryId, MenuId, NumberId, PriceBookId, PrivacyJobId, SpendLimitsId, ToolId, UploadId, UserId,
 };
 use domain::ivr::menu::{MenuEvent, MenuTerms};
 use domain::knowledge::{BaseTerms, DocumentEvent, KnowledgeBaseEvent};
@@ -358,6 +359,13 @@ audited! {
             changed(agent_terms(&e.before), agent_terms(&e.after));
         "agent.deployed", Deployed(e) => AGENT_DEPLOYED: made(json!({"version": e.version}));
     }
+    // what the node does by itself follows from deployments and accounts
+    SyncEvent of AgentSyncId by asked_for as |id| {
+        "agent_sync.requested", Requested(e) => AGENT_SYNC_REQUESTED: AuditDetails {
+            on: Some(Resource::new(AgentId::CATEGORY, &id.agent())),
+            ..made(json!({"overwrite": e.overwrite}))
+        };
+    }
     ToolEvent of ToolId by anybody as |_| {
         "tool.created", Created(e) => TOOL_CREATED: made(tool_terms(&e.terms));
         "tool.updated", Updated(e) => TOOL_UPDATED:
@@ -439,7 +447,7 @@ fn agent_terms(terms: &AgentTerms) -> Value {
         "model": terms.model.model, "temperature_permille": terms.temperature_permille,
         "max_tokens": terms.max_tokens, "tools": terms.tools.iter().map(ToolId::to_string).collect::<Vec<_>>(),
         "greeting": terms.greeting, "apology": terms.apology,
-        "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "fallback": terms.fallback,
+        "call_content": terms.call_content.map(ContentLevel::as_str), "voice_id": terms.voice_id, "runtime": terms.runtime, "fallback": terms.fallback,
         "knowledge_base_ids": terms.knowledge_bases.iter().map(KnowledgeBaseId::to_string).collect::<Vec<_>>(),
         "retrieval": terms.retrieval,
         "memory": terms.memory,

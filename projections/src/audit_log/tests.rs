@@ -285,6 +285,7 @@ fn every_action_shows_what_was_done_and_nothing_else() {
         ("AGENT_CREATED", "agent", "agt", "system_prompt"),
         ("AGENT_UPDATED", "agent", "agt", "name"),
         ("AGENT_DEPLOYED", "agent", "agt", "version"),
+        ("AGENT_SYNC_REQUESTED", "agent", "agt", "overwrite"),
         ("TOOL_CREATED", "tool", "tool", "url"),
         ("TOOL_UPDATED", "tool", "tool", "timeout_ms"),
         ("TOOL_SECRET_ROTATED", "tool", "tool", "old_valid_until"),

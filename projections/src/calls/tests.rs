@@ -60,6 +60,7 @@ fn queued() -> CallEvent {
         max_duration_ms: 60_000,
         ring_timeout_ms: 30_000,
         record: false,
+        runtime: domain::agent::AgentRuntime::Carrier,
         at: at(0),
     }
     .into()

@@ -1,6 +1,6 @@
 //! Examples of public events about agents and conversations.
 
-use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms, AgentUpdated};
+use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentRuntime, AgentTerms, AgentUpdated};
 use domain::conversation::{
     AgentRef, Channel, ConversationEnded, ConversationEvent, ConversationStarted, EndedFor, Finish,
     FunctionExecuted, MessageAdded, MessageKind, MessageRole, PassedOver, ToolOutcome, TurnCompleted,
@@ -35,6 +35,7 @@ pub(super) fn agent(name: &str) -> Vec<AgentEvent> {
         knowledge_bases: vec![],
         retrieval: None,
         memory: None,
+        runtime: AgentRuntime::Carrier,
     };
     let origin = Origin::default();
     let second: AgentEvent = if name == "agent.updated" {

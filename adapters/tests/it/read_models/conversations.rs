@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use adapters::testing::call_lives::{client, new_event, start};
-use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentTerms};
+use domain::agent::{AgentCreated, AgentDeployed, AgentEvent, AgentRuntime, AgentTerms};
 use domain::conversation::*;
 use domain::envelope::{StreamId, Time, Version};
 use domain::ids::{AgentId, CallId, ClientId, ConversationId, MessageId, ToolId};
@@ -139,6 +139,7 @@ async fn history(world: &World) {
         knowledge_bases: vec![],
         retrieval: None,
         memory: None,
+        runtime: AgentRuntime::Carrier,
     };
     let origin = Origin::default;
     let created = AgentCreated { terms: terms.clone(), origin: origin(), at: at(1) };

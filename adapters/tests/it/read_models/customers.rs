@@ -73,6 +73,7 @@ async fn dial(world: &World, n: u64, whose: ClientId, to: &str, customer_id: Opt
         max_duration_ms: 60_000,
         ring_timeout_ms: 5_000,
         record: false,
+        runtime: domain::agent::AgentRuntime::Carrier,
         at: at(n),
     };
     append(world, n, whose, &call(n).stream(), CallEvent::from(queued)).await;

@@ -78,6 +78,7 @@ fn queued(n: u64, to: &str, agent: Option<u64>, metadata: serde_json::Value) -> 
         max_duration_ms: 60_000,
         ring_timeout_ms: 30_000,
         record: false,
+        runtime: domain::agent::AgentRuntime::Carrier,
         at: start() + Duration::from_secs(3_600 + n),
     }
     .into()

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use adapters::telephony::telnyx::{ApiKey, TelnyxClient};
 use chrono::TimeDelta;
+use domain::agent::AgentRuntime;
 use domain::call::report::{CarrierFact, CarrierReport, LegRole, LegTag};
 use domain::call::terms::{Direction, EndReason, Status};
 use domain::ids::derive;
@@ -150,6 +151,7 @@ impl LittleServer {
             command_id: derive(call, purpose),
             control_id: report.leg.control_id.clone().unwrap(),
             tag: LegTag { role: LegRole::Main, ..tag(call.as_u128()) },
+            runtime: AgentRuntime::Carrier,
             action,
         };
         // only the same command id makes repeating safe

@@ -15,6 +15,7 @@ use adapters::telephony::telnyx::{
 };
 use async_trait::async_trait;
 use chrono::TimeDelta;
+use domain::agent::AgentRuntime;
 use domain::call::report::{CarrierReport, LegRole, LegTag};
 use domain::envelope::Time;
 use domain::ids::{CallId, ClientId};
@@ -243,7 +244,13 @@ pub fn tag(call: u128) -> LegTag {
 }
 
 pub fn order(id: u128, control_id: &str, action: LegAction) -> LegCommand {
-    LegCommand { command_id: Uuid::from_u128(id), control_id: control_id.to_owned(), tag: tag(1), action }
+    LegCommand {
+        command_id: Uuid::from_u128(id),
+        control_id: control_id.to_owned(),
+        tag: tag(1),
+        runtime: AgentRuntime::Carrier,
+        action,
+    }
 }
 
 pub fn speak(text: &str) -> LegAction {
@@ -260,6 +267,8 @@ pub fn dial(id: u128, to: &str) -> Dial {
         max_duration: Duration::from_secs(600),
         transcribe: false,
         record: false,
+        runtime: AgentRuntime::Carrier,
+        agent: None,
     }
 }
 

@@ -83,6 +83,7 @@ pub(super) async fn examine(config: &Config, deep: bool) -> Vec<Finding> {
     findings.push(super::zones::examine(config, SystemClock.now()));
     findings.extend(newest.carrier_ahead.map(carrier_clock));
     findings.extend(telnyx(config));
+    findings.extend(ultravox(config));
     findings.extend(super::models::examine(config).await);
     findings.extend(master_key(config));
     findings.push(port(config).await);
@@ -322,6 +323,22 @@ fn telnyx(config: &Config) -> Vec<Finding> {
         }
     });
     findings
+}
+
+/// Only looked at where it is set up: agents need no voice runtime.
+fn ultravox(config: &Config) -> Option<Finding> {
+    let what = "ultravox";
+    match (&config.ultravox.api_key, &config.ultravox.webhook_secret) {
+        (Some(_), _) => {
+            Some(Finding::ok(what, format!("agents and calls go to {}", config.ultravox.api_base.as_str())))
+        }
+        (None, Some(_)) => Some(Finding::fail(
+            what,
+            "a webhook secret without its account",
+            "set VOXLEDGER_ULTRAVOX_API_KEY",
+        )),
+        (None, None) => None,
+    }
 }
 
 /// Checks who may read the file with the master key.

@@ -8,12 +8,14 @@ import { words } from '../../lib/format.js';
 import { Area, Choice, Failure, Text, useForm } from '../../ui/form.js';
 import { say } from '../../ui/toast.js';
 
+const RUNTIMES = [['carrier', 'This node'], ['ultravox', 'Ultravox']];
 const PROVIDERS = ['groq', 'openai', 'anthropic', 'google', 'openai_compatible'];
 
 export function AgentForm({ agent, saved }) {
   const [text, setText] = useState({
     name: agent?.name ?? '', system_prompt: agent?.system_prompt ?? '', provider: agent?.provider ?? 'groq', model: agent?.model ?? '',
     temperature: agent?.temperature ?? '', max_tokens: agent?.max_tokens ?? '', greeting: agent?.greeting ?? '',
+    runtime: agent?.runtime ?? 'carrier',
   });
   const [tools, setTools] = useState(new Set(agent?.tools ?? []));
   const offered = useNames('tools');
@@ -25,6 +27,7 @@ export function AgentForm({ agent, saved }) {
   };
   const form = useForm(async () => {
     const body = { name: text.name, system_prompt: text.system_prompt, provider: text.provider, tools: [...tools] };
+    if (text.runtime !== (agent?.runtime ?? 'carrier')) body.runtime = text.runtime;
     if (text.model) body.model = text.model;
     // what was there and is emptied goes back to the provider's own
     if (text.greeting || agent) body.greeting = text.greeting || null;
@@ -42,6 +45,7 @@ export function AgentForm({ agent, saved }) {
     <${Text} label="Name" value=${text.name} onInput=${set('name')} error=${form.errors.name} required />
     <${Choice} label="Provider" value=${text.provider} onInput=${set('provider')} options=${providers} error=${form.errors.provider} />
     <${Text} label="Model" value=${text.model} onInput=${set('model')} error=${form.errors.model} />
+    <${Choice} label="Talks on calls" value=${text.runtime} onInput=${set('runtime')} options=${RUNTIMES} error=${form.errors.runtime} />
     <${Text} label="Temperature" type="number" min="0" max="2" step="0.05" value=${text.temperature} onInput=${set('temperature')} error=${form.errors.temperature} />
     <${Text} label="Most tokens" type="number" min="1" value=${text.max_tokens} onInput=${set('max_tokens')} error=${form.errors.max_tokens} />
     <${Area} label="System prompt" rows="8" value=${text.system_prompt} onInput=${set('system_prompt')} error=${form.errors.system_prompt} required />

@@ -186,7 +186,7 @@ fn country_of(terms: &AccountTerms) -> Option<Country> {
     terms.settings.get(telnyx_settings::COUNTRY).and_then(|country| country.parse().ok())
 }
 
-fn unavailable(error: impl fmt::Display) -> CarrierError {
+pub(super) fn unavailable(error: impl fmt::Display) -> CarrierError {
     CarrierError::Unavailable { reason: error.to_string(), retry_after: None }
 }
 

@@ -12,6 +12,7 @@ mod log_key;
 mod notes;
 mod objects;
 mod payments;
+mod ultravox;
 mod unique_names;
 mod webhooks;
 
@@ -42,7 +43,9 @@ use uuid::Uuid;
 
 pub use call_board::{BoardError, BoardWatch, CallBoards, CallSource, ShownCalls};
 pub use call_feed::{CallBell, CallChange, CallFeed, CallWatch, Changes};
-pub use carriers::{ClientCarriers, Through, hubspot_settings, llm_settings, secret_place, telnyx_settings};
+pub use carriers::{
+    ClientCarriers, Dialling, Through, hubspot_settings, llm_settings, secret_place, telnyx_settings,
+};
 pub use clients::{Asker, DEFAULT_CLIENT, ShowKey, bootstrap, create_client, new_owner_key};
 pub use customer_lookup::ViewedCustomers;
 pub use directories::{Directories, Identity};
@@ -50,6 +53,7 @@ pub use log_key::LogKey;
 pub use notes::Notes;
 pub use objects::ObjectAccess;
 pub use payments::Payments;
+pub use ultravox::{UltravoxAccounts, UltravoxNode, ultravox_settings};
 pub use unique_names::{EMAIL, EXTERNAL_ID, Hold, NUMBER, OWN_NUMBER, UniqueNames};
 pub use webhooks::Webhooks;
 
@@ -98,6 +102,8 @@ pub struct Backend {
     pub telnyx: Option<Arc<WebhookVerifier>>,
     /// The clients' own accounts with carriers.
     pub carriers: Arc<ClientCarriers>,
+    /// The clients' own accounts with Ultravox, and the node's.
+    pub ultravox: Arc<UltravoxAccounts>,
     /// The log, with the keys of personal data.
     pub private: EncryptingEventStore,
     /// Dependencies of erasure and export.

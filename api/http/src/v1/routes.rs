@@ -53,6 +53,8 @@ macro_rules! resources {
 endpoints! {
     webhooks::telnyx::take_telnyx_webhook,
     webhooks::telnyx::take_clients_telnyx_webhook,
+    webhooks::ultravox::take_ultravox_webhook,
+    webhooks::ultravox::take_clients_ultravox_webhook,
     webhooks::hubspot::take_hubspot_webhook,
     webhooks::hubspot::take_clients_hubspot_webhook,
     webhooks::stripe::take_stripe_webhook,
@@ -157,6 +159,8 @@ endpoints! {
     agents::create::create_agent,
     agents::patch::patch_agent,
     agents::deploy::deploy_agent,
+    agents::sync::get_agent_sync,
+    agents::sync::sync_agent,
     tools::create::create_tool,
     tools::patch::patch_tool,
     tools::rotate::rotate_tool_secret,

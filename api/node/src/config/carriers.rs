@@ -48,7 +48,7 @@ section! {
         api_key: Option<Secret> = "ultravox.api_key", "";
         /// Base URL of Ultravox's API.
         api_base: HttpUrl = "ultravox.api_base", "https://api.ultravox.ai";
-        /// The secret that signs Ultravox webhooks.
+        /// The secret that signs Ultravox webhooks; several with commas between them.
         webhook_secret: Option<Secret> = "ultravox.webhook_secret", "";
     }
 }

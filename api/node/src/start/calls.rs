@@ -7,7 +7,10 @@ use actors::billing::{Billing, BillingOptions, Ledger, LedgerOptions, PriceBooks
 use actors::call::{Calls, CallsOptions};
 use actors::carrier::CarrierInbox;
 use actors::ivr::{IvrDriver, IvrNewsChannel, IvrSessions};
-use api_http::backend::{CallFeed, ClientCarriers, DEFAULT_CLIENT, Directories};
+use anyhow::Context as _;
+use api_http::backend::{
+    CallFeed, ClientCarriers, DEFAULT_CLIENT, Directories, UltravoxAccounts, UltravoxNode,
+};
 use api_http::limits::Gate;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -24,16 +27,18 @@ pub(super) struct CallActors {
     pub(super) sessions: IvrSessions,
     pub(super) ivr: IvrDriver,
     pub(super) carriers: Arc<ClientCarriers>,
+    pub(super) ultravox: Arc<UltravoxAccounts>,
     pub(super) inbox: CarrierInbox,
     pub(super) feed: CallFeed,
     pub(super) billing: Billing,
 }
 
-/// Starts the actors; they load what they need when they are first asked. Fails when the vault cannot be used.
+/// Starts the actors; they load what they need when they are first asked. Fails when the vault or the node's account
+/// with a voice runtime cannot be used.
 pub(super) async fn start(
     config: &Config,
     stores: &Stores,
-    (directories, gate): (&Directories, Arc<Gate>),
+    (directories, gate, ultravox): (&Directories, Arc<Gate>, UltravoxNode),
     tasks: &mut Vec<JoinHandle<()>>,
     stop: &CancellationToken,
 ) -> anyhow::Result<CallActors> {
@@ -69,11 +74,13 @@ pub(super) async fn start(
     let inbox = inbox.covered_by(billing.clone());
     let (vault, own) = (edges.vault.clone(), edges.telephony.clone());
     let carriers = Arc::new(ClientCarriers::new(runtime.clone(), vault, own, edges.telnyx.clone()));
+    let accounts = UltravoxAccounts::new(runtime.clone(), edges.vault.clone(), ultravox);
+    let ultravox = Arc::new(accounts.context("ultravox settings cannot be used")?);
     let feed = CallFeed::new(runtime.store.clone());
     tasks.push(tokio::spawn(feed.clone().run(stop.clone())));
     tasks.push(tokio::spawn(ivr.clone().run(news, stop.clone())));
     tracing::debug!("the actors of calls are ready");
-    Ok(CallActors { calls, sessions, ivr, carriers, inbox, feed, billing })
+    Ok(CallActors { calls, sessions, ivr, carriers, ultravox, inbox, feed, billing })
 }
 
 /// How long actors stay in memory.

@@ -27,7 +27,7 @@ use super::serve::{Started, serve, take_address};
 use super::stores::Stores;
 use super::{audit, calls, conversations, directories, knowledge, matching, memories, outbox, serve, stores};
 use crate::config::Config;
-use crate::edges::Edges;
+use crate::edges::{self, Edges};
 use crate::files::{embedded_files, settle_all};
 use crate::shutdown::{Ended, Shutdown};
 use crate::store_watch::StoreWatch;
@@ -67,7 +67,9 @@ impl Node {
 
         let stores = stores::check(config, edges, show).await?;
         let loaded = directories::load(config, &stores, &mut tasks, &stop).await?;
-        let known = (&loaded.directories, loaded.gate.clone());
+        let bound = socket.local_addr().context("the socket has no address")?;
+        let ultravox = edges::ultravox(config, stores.secret("ultravox callbacks").await?, bound);
+        let known = (&loaded.directories, loaded.gate.clone(), ultravox);
         let actors = calls::start(config, &stores, known, &mut tasks, &stop).await?;
         let memories = memories::start(config, &stores, &mut tasks, &stop)?;
         let passages = knowledge::knowledge(&stores, &memories);

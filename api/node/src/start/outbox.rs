@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use actors::Runtime;
-use actors::conversation::{ConversationService, Voice};
+use actors::conversation::{AgentRegistry, ConversationService, Voice};
+use actors::hosted::HostedDeps;
 use actors::knowledge::KnowledgeDeps;
 use actors::memory::MemoryService;
 use actors::outbox::{OutboxDeps, OutboxOptions, RecordingDeps};
@@ -42,6 +43,14 @@ pub(super) fn start(
         voice: Voice { conversations: conversations.clone(), calls: actors.calls.clone() },
         inbox: actors.inbox.clone(),
         telephony: actors.carriers.clone(),
+        hosted: Some(HostedDeps {
+            runtime: runtime.clone(),
+            telephony: actors.ultravox.clone(),
+            agents: actors.ultravox.clone(),
+            catalogue: stores.views.clone(),
+            registry: AgentRegistry::new(runtime.clone()),
+            vault: edges.vault.clone(),
+        }),
         recordings: edges.recordings.clone().map(|keeper| RecordingDeps {
             keeper,
             shown: stores.redacted(),

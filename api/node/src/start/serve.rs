@@ -96,6 +96,7 @@ pub(super) async fn backend(
         streams: Streams::new(config.limits.streams_per_client.get() as usize),
         telnyx: config.telnyx.public_key.clone().map(Arc::new),
         carriers: actors.carriers,
+        ultravox: actors.ultravox,
         private: stores.edges.private.clone(),
         privacy,
         webhooks,

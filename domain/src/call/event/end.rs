@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::CallMetadata;
-use crate::call::report::LegRole;
+use crate::call::report::{LegRole, RuntimeBill};
 use crate::call::terms::{EndReason, EndedBy, Fault};
 use crate::envelope::Time;
 use crate::ids::CallId;
@@ -74,6 +74,15 @@ pub struct CostRecorded {
     pub cost: Money,
     /// Leg whose charge this fact adds.
     pub leg_id: String,
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RuntimeBilled {
+    /// Name of the runtime, for example `ultravox`.
+    pub provider: String,
+    pub bill: RuntimeBill,
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -6,6 +6,7 @@ use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use super::CallMetadata;
+use crate::agent::AgentRuntime;
 use crate::call::report::{LegRef, LegRole};
 use crate::call::terms::{AnsweredBy, Direction};
 use crate::envelope::Time;
@@ -121,6 +122,9 @@ pub struct Queued {
     pub ring_timeout_ms: u64,
     /// Whether to record from the answer on.
     pub record: bool,
+    /// What talks on it.
+    #[serde(default, skip_serializing_if = "AgentRuntime::is_carrier")]
+    pub runtime: AgentRuntime,
     /// When the client asked for the call.
     #[serde(with = "micros")]
     pub at: Time,

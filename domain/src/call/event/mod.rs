@@ -89,6 +89,10 @@ events! {
         CommandFailed(CommandFailed) = "call.command_failed" v 1,
         /// The carrier reported what a leg cost.
         CostRecorded(CostRecorded) = "call.cost_recorded" v 1,
+        /// The hosted voice runtime reported what it bills; a later report replaces it.
+        RuntimeBilled(RuntimeBilled) = "call.runtime_billed" v 1,
+        /// What was said is to be read from the hosted voice runtime, now that it is final.
+        TranscriptRequested(TranscriptRequested) = "call.transcript_requested" v 1,
         /// The client replaced its metadata on the call.
         MetadataChanged(MetadataChanged) = "call.metadata_changed" v 1,
         /// Its leg belongs to another call, which takes over what the carrier reported of it.

@@ -18,6 +18,13 @@ pub struct EffectRequested {
     pub at: Time,
 }
 
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TranscriptRequested {
+    pub effect_id: Uuid,
+    #[serde(with = "micros")]
+    pub at: Time,
+}
+
 /// Why an inbound call is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -46,6 +46,7 @@ fn a_wish_is_queued_as_it_was_asked() {
         max_duration_ms: 3_600_000,
         ring_timeout_ms: 30_000,
         record: false,
+        runtime: crate::agent::AgentRuntime::Carrier,
         at: at(0),
     };
     a_call().when(queued()).then([fact.into()]).then_status(Status::Queued);

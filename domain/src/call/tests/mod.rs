@@ -8,6 +8,7 @@ mod disorder;
 mod effects;
 mod endings;
 mod hanging_up;
+mod hosted;
 mod inbound;
 mod menu_keys;
 mod merging;

@@ -134,7 +134,9 @@ mod tests {
             assert_eq!(
                 responses.contains_key("401"),
                 secured
-                    || ["/auth/", "/telnyx", "/hubspot", "/stripe"].iter().any(|part| path.contains(part)),
+                    || ["/auth/", "/telnyx", "/hubspot", "/stripe", "/ultravox"]
+                        .iter()
+                        .any(|part| path.contains(part)),
                 "{method} {path}"
             );
         }

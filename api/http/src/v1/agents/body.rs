@@ -1,6 +1,6 @@
 //! Parts of agent requests and their checks.
 
-use domain::agent::AgentMemory;
+use domain::agent::{AgentMemory, AgentRuntime};
 use domain::ids::{ClientId, KnowledgeBaseId, ToolId};
 use domain::knowledge::{MAX_AGENT_BASES, Retrieval};
 use domain::model::{ModelRef, Provider};
@@ -55,6 +55,25 @@ impl From<ContentBody> for ContentLevel {
             ContentBody::Everything => Self::Everything,
             ContentBody::EverythingExceptPii => Self::EverythingExceptPii,
             ContentBody::BasicAttributesOnly => Self::BasicAttributesOnly,
+        }
+    }
+}
+
+/// What talks on an agent's calls.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum RuntimeBody {
+    /// This node, through the carrier.
+    Carrier,
+    /// Ultravox, which places the calls itself.
+    Ultravox,
+}
+
+impl From<RuntimeBody> for AgentRuntime {
+    fn from(body: RuntimeBody) -> Self {
+        match body {
+            RuntimeBody::Carrier => Self::Carrier,
+            RuntimeBody::Ultravox => Self::Ultravox,
         }
     }
 }

@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::super::resource;
 use super::body::{
-    ContentBody, MemoryBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval,
-    temperature, tools,
+    ContentBody, MemoryBody, ModelBody, ProviderBody, RetrievalBody, RuntimeBody, knowledge_bases, model,
+    retrieval, temperature, tools,
 };
 use super::resource::AgentResource;
 use crate::auth::Caller;
@@ -74,6 +74,9 @@ pub(crate) struct NewAgent {
     retrieval: Option<RetrievalBody>,
     /// Whether it remembers customers, and is told what is known of them; not, if left out.
     memory: Option<MemoryBody>,
+    /// What talks on its calls; this node, if left out. A hosted runtime gets a copy of each version that is deployed.
+    #[schema(value_type = Option<words::AgentRuntime>)]
+    runtime: Option<RuntimeBody>,
 }
 
 /// Create a new agent.
@@ -117,6 +120,7 @@ pub(crate) async fn create_agent(
         knowledge_bases,
         retrieval,
         memory: new.memory.and_then(MemoryBody::settings),
+        runtime: new.runtime.map(Into::into).unwrap_or_default(),
     };
     let created = AgentCreated { terms, origin: ip.origin(), at: backend.runtime.clock.now() };
     let create = AgentCommand::Create(Box::new(created));

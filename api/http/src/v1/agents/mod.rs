@@ -5,5 +5,6 @@ pub(super) mod create;
 pub(super) mod deploy;
 pub(super) mod patch;
 pub(super) mod resource;
+pub(super) mod sync;
 
 pub(crate) use resource::AgentResource;

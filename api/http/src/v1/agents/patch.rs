@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::super::resource::change;
 use super::body::{
-    ContentBody, MemoryBody, ModelBody, ProviderBody, RetrievalBody, knowledge_bases, model, retrieval,
-    temperature, tools,
+    ContentBody, MemoryBody, ModelBody, ProviderBody, RetrievalBody, RuntimeBody, knowledge_bases, model,
+    retrieval, temperature, tools,
 };
 use super::resource::AgentResource;
 use crate::auth::Caller;
@@ -81,6 +81,9 @@ pub(crate) struct PatchBody {
     #[serde(default, deserialize_with = "nullable")]
     #[schema(value_type = Option<MemoryBody>)]
     memory: Option<Option<MemoryBody>>,
+    /// What talks on its calls, from the next deployment on.
+    #[schema(nullable = false, value_type = Option<words::AgentRuntime>)]
+    runtime: Option<RuntimeBody>,
 }
 
 /// Change fields of an agent.
@@ -140,6 +143,7 @@ pub(crate) async fn patch_agent(
         knowledge_bases,
         retrieval,
         memory: wanted.memory.map(|memory| memory.and_then(MemoryBody::settings)),
+        runtime: wanted.runtime.map(Into::into),
     };
     let (patch, origin, now) = (Box::new(patch), ip.origin(), backend.runtime.clock.now());
     let update = AgentCommand::Update { patch, origin, now };

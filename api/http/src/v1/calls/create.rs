@@ -1,9 +1,10 @@
 //! Endpoint that places a call.
 
 use actix_web::{post, web};
+use actors::Session;
 use actors::billing::{Covered, Dialled};
-use actors::conversation::ConversationError;
 use adapters::telephony::telnyx::PROVIDER;
+use domain::agent::{Agent, AgentRuntime};
 use domain::aggregate::Aggregate as _;
 use domain::call::{Call, CallCommand, CallMetadata, DEFAULT_MAX_DURATION, DEFAULT_RING_TIMEOUT, Queue};
 use domain::ids::{AgentId, CallId, ClientId, CustomerId, MenuId};
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 
 use super::super::billing::spend::not_admitted;
 use super::super::billing::uncovered;
-use super::super::commands::{AsProblem as _, context};
+use super::super::commands::{AsProblem as _, context, problem};
 use super::super::customers::known_customer;
 use super::answer::{begin, shown};
 use crate::auth::Caller;
@@ -54,7 +55,7 @@ pub(crate) struct NewCall {
     /// Longest ringing from the dial on, in milliseconds: 5000 to 600000; 30000 (30 seconds) by default.
     #[schema(minimum = 5_000, maximum = 600_000)]
     ring_timeout_ms: Option<u64>,
-    /// Whether to record the call from the answer on.
+    /// Whether to record the call from the answer on; not for an agent of a hosted voice runtime.
     #[serde(default)]
     record: bool,
 }
@@ -76,11 +77,21 @@ async fn give_back(backend: &Backend, client: ClientId, call: CallId, is_held: b
 async fn calls_as(
     backend: &Backend,
     client: ClientId,
+    runtime: AgentRuntime,
     wanted: Option<Party>,
     fields: &mut Fields,
 ) -> Result<Option<Party>, ApiError> {
-    let dialling = backend.carriers.dialling(client).await.map_err(ApiError::unavailable)?;
+    let dialling = match runtime {
+        AgentRuntime::Carrier => backend.carriers.dialling(client).await,
+        AgentRuntime::Ultravox => backend.ultravox.dialling(client).await,
+    };
+    let dialling = dialling.map_err(ApiError::unavailable)?;
     let Some(through) = dialling.through else {
+        if runtime.is_hosted() {
+            let advice = "there is no voice runtime to dial with: set an account by PATCH \
+                          /api/v1/auth/providers/runtime, or have the node's set by VOXLEDGER_ULTRAVOX_API_KEY";
+            return Err(ApiError::new(Code::NoCarrier, advice));
+        }
         let advice = "there is no carrier to dial with: set an account by PATCH /api/v1/auth/providers/telephony, or \
                       have the node's set by VOXLEDGER_TELNYX_API_KEY and VOXLEDGER_TELNYX_CONNECTION_ID";
         return Err(ApiError::new(Code::NoCarrier, advice));
@@ -104,6 +115,31 @@ async fn calls_as(
     Ok(Some(wanted))
 }
 
+/// What talks on calls of an agent. Notes a fault for an agent that does not exist, and for one whose hosted runtime has no
+/// deployed version of it.
+async fn runtime_of(
+    backend: &Backend,
+    client: ClientId,
+    id: AgentId,
+    fields: &mut Fields,
+) -> Result<AgentRuntime, ApiError> {
+    let mut agent = Session::<Agent>::new(backend.runtime.clone(), id.stream());
+    agent.refresh().await.map_err(problem)?;
+    let live = agent.state().live().filter(|_| agent.client() == Some(client));
+    let Some((_, terms)) = live else {
+        fields.fault("agent_id", "unknown", "there is no such agent");
+        return Ok(AgentRuntime::default());
+    };
+    if terms.runtime.is_hosted() && agent.state().deployed().is_none() {
+        fields.fault(
+            "agent_id",
+            "not_deployed",
+            "deploy the agent: its voice runtime runs deployed versions",
+        );
+    }
+    Ok(terms.runtime)
+}
+
 /// Place an outbound call.
 ///
 /// The call is queued at once and dialled in the background; follow it by its id. A call that cannot be dialled is
@@ -122,15 +158,10 @@ pub(crate) async fn create_call(
     let new = body.value;
     let mut fields = Fields::default();
     let agent_id = new.agent_id.map(|id| id.0);
-    if let Some(agent) = agent_id {
-        match backend.conversations.agent(caller.client, agent).await {
-            Ok(_) => {}
-            Err(ConversationError::UnknownAgent) => {
-                fields.fault("agent_id", "unknown", "there is no such agent")
-            }
-            Err(error) => return Err(ApiError::unavailable(error)),
-        }
-    }
+    let runtime = match agent_id {
+        Some(agent) => runtime_of(&backend, caller.client, agent, &mut fields).await?,
+        None => AgentRuntime::default(),
+    };
     let menu_id = new.ivr_menu_id.map(|id| id.0);
     if menu_id.is_some_and(|menu| backend.menus.find(caller.client, menu).is_none()) {
         fields.fault("ivr_menu_id", "unknown", "there is no such menu");
@@ -145,7 +176,10 @@ pub(crate) async fn create_call(
     let customer_id = new.customer_id.map(|id| id.0);
     let customer_id = known_customer(&backend, caller.client, customer_id, &mut fields).await?;
     let from = new.from.as_deref().map(Party::new);
-    let from = calls_as(&backend, caller.client, from, &mut fields).await?;
+    if runtime.is_hosted() && new.record {
+        fields.fault("record", "invalid", "calls of a hosted voice runtime are not recorded: leave it out");
+    }
+    let from = calls_as(&backend, caller.client, runtime, from, &mut fields).await?;
     fields.finish()?;
     let id = CallId(ids.next());
     let queue = Queue {
@@ -159,6 +193,7 @@ pub(crate) async fn create_call(
         max_duration_ms: new.max_duration_ms.unwrap_or(DEFAULT_MAX_DURATION.as_millis() as u64),
         ring_timeout_ms: new.ring_timeout_ms.unwrap_or(DEFAULT_RING_TIMEOUT.as_millis() as u64),
         record: new.record,
+        runtime,
         now: backend.runtime.clock.now(),
     };
     let place = backend.gate.place(caller.client, id);
@@ -168,8 +203,9 @@ pub(crate) async fn create_call(
     Call::default().decide(&queue).map_err(|refusal| refusal.as_problem())?;
     let dialled = Dialled { call: id, key: caller.key(), agent: agent_id, to };
     let context = context(&caller, &request, id.0);
-    backend.billing.admit(dialled, PROVIDER, &context).await.map_err(not_admitted)?;
-    let covered = backend.billing.cover(caller.client, id, PROVIDER).await;
+    let provider = if runtime.is_hosted() { runtime.as_str() } else { PROVIDER };
+    backend.billing.admit(dialled, provider, &context).await.map_err(not_admitted)?;
+    let covered = backend.billing.cover(caller.client, id, provider).await;
     let is_held = matches!(covered, Ok(Covered::Held));
     let (is_covered, begun) = match covered {
         Ok(_) => (true, begin(&backend, &caller, &request, id, queue).await),

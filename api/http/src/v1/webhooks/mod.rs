@@ -8,5 +8,6 @@ mod ingress;
 pub mod public_events;
 pub mod stripe;
 pub mod telnyx;
+pub mod ultravox;
 
 pub(crate) use endpoints::EndpointResource;

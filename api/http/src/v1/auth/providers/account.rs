@@ -15,7 +15,7 @@ use crate::problem::ApiError;
 /// An account with a provider. Its API key is never shown, except for the last 4 characters.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Account {
-    /// Kind of provider: `tts`, `stt`, `llm`, `telephony` or `embeddings`.
+    /// Kind of provider: `tts`, `stt`, `llm`, `telephony`, `embeddings`, `crm` or `runtime`.
     #[schema(value_type = words::ProviderKind)]
     kind: &'static str,
     /// Name of the provider, such as `telnyx` or `groq`.

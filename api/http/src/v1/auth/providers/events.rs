@@ -17,7 +17,7 @@ use crate::{Answer, Listed, Query};
 ///
 /// The event history of this kind of account, oldest first, including accounts that were removed.
 #[utoipa::path(get, path = "/api/v1/auth/providers/{kind}/events", tag = "providers", operation_id = "listProviderEvents",
-    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings or crm"),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings, crm or runtime"),
         HistoryParams),
     responses((status = 200, description = "A page of events", body = Listed<HistoryEvent>), Problem))]
 #[get("/auth/providers/{kind}/events")]

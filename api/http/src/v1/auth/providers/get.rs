@@ -17,7 +17,7 @@ use crate::{Answer, Enveloped, Query};
 /// Answers 404 while the node's own account is used. With `at` or `version`, answers with the account
 /// as it was then.
 #[utoipa::path(get, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "getProvider",
-    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings or crm"),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings, crm or runtime"),
         ("at" = Option<String>, Query, description = "Show the state at this time (RFC 3339); default: now"),
         ("version" = Option<u64>, Query, description = "Show the state at this version; default: current")),
     responses((status = 200, description = "The account", body = Enveloped<Account>), Problem))]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::{patch, web};
 use adapters::telephony::national::Country;
 use adapters::telephony::telnyx::{PROVIDER, WebhookVerifier};
+use adapters::ultravox;
 use domain::hubspot::{Mapping, MappingFault};
 use domain::model::Provider;
 use domain::phone::E164;
@@ -19,6 +20,7 @@ use crate::Secret;
 use crate::auth::Caller;
 use crate::auth::permissions::ProvidersWrite;
 use crate::backend::telnyx_settings::{CALLER_ID, CONNECTION_ID, COUNTRY, PUBLIC_KEY};
+use crate::backend::ultravox_settings::{self, MEDIUM, SIP_GATEWAY};
 use crate::backend::{Backend, hubspot_settings, llm_settings, secret_place};
 use crate::client_ip::ClientIp;
 use crate::problem::{ApiError, Problem};
@@ -44,7 +46,9 @@ pub(crate) struct AccountPatch {
     /// language models: `base_url`, which `openai_compatible` requires, and `model`, the default model. For `hubspot`
     /// (kind `crm`), whose `api_key` is the app's client secret (while it is exchanged, both with a comma between them):
     /// `portal_id`, the only account it takes events of, and `map.<field>`, the properties that become a field of
-    /// the customer: `map.name` is `firstname lastname`, `map.phones` is `phone mobilephone`.
+    /// the customer: `map.name` is `firstname lastname`, `map.phones` is `phone mobilephone`. For `ultravox` (kind
+    /// `runtime`), whose `api_key` may be followed by the secrets of its webhooks, with commas between them: `medium`
+    /// (`telnyx`, `twilio` or `sip`), `caller_id`, `sip_gateway`, `model`, `calls_per_minute` and `calls_per_second`.
     #[schema(nullable = false)]
     settings: Option<BTreeMap<String, String>>,
 }
@@ -53,7 +57,7 @@ pub(crate) struct AccountPatch {
 ///
 /// From now on this client's calls, models or voices use this account instead of the node's own.
 #[utoipa::path(patch, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "patchProvider",
-    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings or crm"),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings, crm or runtime"),
         ("If-Match" = Option<String>, Header,
             description = "Expected `ETag` of the account, else 412; not checked, if left out")),
     request_body = AccountPatch,
@@ -75,6 +79,9 @@ pub(crate) async fn patch_provider(
     }
     if kind == ProviderKind::Crm {
         check_crm(provider.as_deref(), settings.as_ref())?;
+    }
+    if kind == ProviderKind::Runtime {
+        check_runtime(provider.as_deref(), settings.as_ref())?;
     }
     if kind == ProviderKind::Telephony {
         check_telephony(provider.as_deref(), settings.as_ref())?;
@@ -128,6 +135,51 @@ fn check_telephony(
         if let Some(fault) = fault {
             return Err(ApiError::invalid(format!("settings.{name}"), "invalid", fault));
         }
+    }
+    Ok(())
+}
+
+/// Checks the settings of an account with a hosted voice runtime.
+fn check_runtime(
+    provider: Option<&str>,
+    settings: Option<&BTreeMap<String, String>>,
+) -> Result<(), ApiError> {
+    if provider.is_some_and(|name| name != ultravox::PROVIDER) {
+        let detail = "the voice runtime this node knows is ultravox";
+        return Err(ApiError::invalid("provider", "unknown", detail));
+    }
+    let Some(settings) = settings else { return Ok(()) };
+    let within = |value: &str, most: usize| {
+        let fits = value.parse().is_ok_and(|number: usize| (1..=most).contains(&number));
+        (!fits).then(|| format!("must be a number from 1 to {most}"))
+    };
+    let host = |value: &str| {
+        let right = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
+        (value.is_empty() || !value.chars().all(right))
+            .then(|| "must be a host, like sip.example.com".to_owned())
+    };
+    let known = "ultravox knows medium, caller_id, sip_gateway, model, calls_per_minute and calls_per_second";
+    for (name, value) in settings {
+        let fault = match name.as_str() {
+            MEDIUM => {
+                let known = ultravox::Medium::from_name(value).is_some();
+                (!known).then(|| "must be telnyx, twilio or sip".to_owned())
+            }
+            ultravox_settings::CALLER_ID => value.parse::<E164>().err().map(|fault| fault.to_string()),
+            SIP_GATEWAY => host(value),
+            ultravox_settings::MODEL => value.is_empty().then(|| "must name a model".to_owned()),
+            ultravox_settings::CALLS_PER_MINUTE => within(value, 360),
+            ultravox_settings::CALLS_PER_SECOND => within(value, 30),
+            _ => Some(known.to_owned()),
+        };
+        if let Some(fault) = fault {
+            return Err(ApiError::invalid(format!("settings.{name}"), "invalid", fault));
+        }
+    }
+    let by_sip = settings.get(MEDIUM).is_some_and(|medium| medium == ultravox::Medium::Sip.as_str());
+    if by_sip && !settings.contains_key(SIP_GATEWAY) {
+        let detail = "say which SIP trunk numbers are called through";
+        return Err(ApiError::invalid("settings.sip_gateway", "required", detail));
     }
     Ok(())
 }
@@ -203,6 +255,8 @@ async fn seal(
     }
     let place = secret_place(caller.client, kind);
     let sealed = backend.vault.seal(caller.client, &place, key.as_bytes()).await;
-    let last4 = key.chars().skip(characters - 4).collect();
+    // secrets of webhooks may follow the key of a voice runtime
+    let shown = if kind == ProviderKind::Runtime { key.split(',').next().unwrap_or(key) } else { key };
+    let last4 = shown.chars().skip(shown.chars().count().saturating_sub(4)).collect();
     Ok((sealed.map_err(ApiError::unavailable)?, last4))
 }

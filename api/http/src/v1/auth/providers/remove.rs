@@ -17,7 +17,7 @@ use crate::{IfMatch, RequestContext};
 ///
 /// From now on the client uses the node's own account again.
 #[utoipa::path(delete, path = "/api/v1/auth/providers/{kind}", tag = "providers", operation_id = "removeProvider",
-    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings or crm"),
+    params(("kind" = String, Path, description = "Kind of provider: tts, stt, llm, telephony, embeddings, crm or runtime"),
         ("If-Match" = Option<String>, Header,
             description = "Expected `ETag` of the account, else 412; not checked, if left out")),
     responses((status = 204, description = "The account was removed"), Problem))]
