@@ -70,11 +70,13 @@ impl<C: SpaceCopy> Loaded<C> {
     }
 }
 
+type ByKey<C> = LruCache<<C as SpaceCopy>::Key, Arc<Loaded<C>>>;
+
 /// Copies by what they are copies of. A clone shares them.
 #[derive(Debug)]
 pub(super) struct Copies<C: SpaceCopy> {
     max_bytes: usize,
-    copies: Arc<Mutex<LruCache<C::Key, Arc<Loaded<C>>>>>,
+    copies: Arc<Mutex<ByKey<C>>>,
 }
 
 impl<C: SpaceCopy> Clone for Copies<C> {
