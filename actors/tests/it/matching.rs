@@ -112,6 +112,10 @@ struct DyingLog {
 
 #[async_trait]
 impl EventStore for DyingLog {
+    fn engine(&self) -> &'static str {
+        self.log.engine()
+    }
+
     async fn append(
         &self,
         stream: &StreamId,

@@ -154,8 +154,8 @@ impl Schedule {
         Ok(())
     }
 
-    /// Whether the views hold the log up to its end, as that was when this was asked first: what they have not yet is in no
-    /// run. Not while one is rebuilt from nothing.
+    /// Whether the views hold the log up to its end, as that was when this was asked first. What they have not yet would be
+    /// missing in a run, and all calls while one is built anew.
     async fn views_are_here(&mut self, deps: &MatchDeps) -> Result<bool, StoreUnavailable> {
         let (head, is_new) = match self.awaited {
             Some(head) => (head, false),

@@ -87,8 +87,8 @@ impl DayRun {
     }
 }
 
-/// Matches the calls of all clients on a day, or of those that an attempt before left; `None` when the lease was lost
-/// meanwhile.
+/// Matches the calls of all clients on a day, or of those that an attempt before left. Answers `None` when the lease was
+/// lost before the end.
 pub(super) async fn match_day(
     deps: &MatchDeps,
     options: MatchOptions,

@@ -109,8 +109,7 @@ pub enum MatchCommand {
         id: BillingMatchId,
         at: Time,
     },
-    /// Settles what is listed and is none any more: records that are gone or found their call, and calls that have nothing
-    /// to match.
+    /// Settles what is listed and is no finding any more: records that are gone or have a call, calls without a charge.
     Settle {
         ids: Vec<Uuid>,
         at: Time,

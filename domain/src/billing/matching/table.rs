@@ -175,9 +175,8 @@ impl RecordTable {
         }
     }
 
-    /// What the carrier has of the call, which no other call gets from then on: its own leg with all of its session that
-    /// are no other call's own, or its own alone where only that is what we were told was charged. `None` when there is
-    /// nothing.
+    /// What the carrier has of the call, if anything, which no other call gets from then on: its own leg with all of its
+    /// session that are no other call's own, or its own alone where only that is what we were told was charged.
     pub fn claim(&mut self, call: &OurCall) -> Option<Claim> {
         let own = self.of_leg(call.leg?).filter(|at| !self.claimed[*at]);
         let mut all = call.session.map(|session| self.of_session(session)).unwrap_or_default();
