@@ -189,8 +189,8 @@ metrics! {
         "limit": || LimitKind::ALL.iter().map(|limit| limit.as_str()).collect();
     /// Runs of the match with the carrier's records over a day, by their outcome.
     MATCH_RUNS = "voxledger_match_runs_total", Counter, Count, "outcome": || vec!["complete", "partial", "later"];
-    /// Calls and records that runs of the match judged, by state.
-    MATCH_JUDGED = "voxledger_match_judged_total", Counter, Count,
+    /// Findings that the match listed, by state: each once, and again when it changes or agrees.
+    MATCH_LISTED = "voxledger_match_listed_total", Counter, Count,
         "state": || MatchState::ALL.iter().map(|state| state.as_str()).collect();
     /// Time that a run of the match over a day took.
     MATCH_RUN_SECONDS = "voxledger_match_run_seconds", Histogram(OUTSIDE), Seconds;

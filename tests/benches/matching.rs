@@ -28,7 +28,7 @@ use domain::ids::{BillingMatchScheduleId, ClientId};
 use domain::origin::Origin;
 use domain::ports::clock::Clock as _;
 use domain::ports::outbox::Cause;
-use domain::ports::telephony::{CarrierAccount, CarrierError, RecordPage};
+use domain::ports::telephony::{CarrierAccount, CarrierError, RecordPage, RecordPart};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -77,7 +77,8 @@ impl CallRecords for Records {
             (false, 0) => Some(format!("1 {first}")),
             (false, _) => None,
         };
-        Ok(RecordPage { records, next })
+        let part = if end < last { RecordPart::GoesOn } else { RecordPart::Complete };
+        Ok(RecordPage { records, part, connection: None, next })
     }
 }
 
@@ -95,6 +96,7 @@ fn record(number: i64, kind: i64) -> Option<CarrierRecord> {
         seconds: Some(seconds),
         billed_seconds: Some(seconds),
         charge: Charge { micros, currency: Some(Currency::USD) },
+        is_ours: true,
     })
 }
 
@@ -128,6 +130,8 @@ async fn fill(path: &Path) {
     let client = "X'00000000000000000000000000000001'";
     let statements = [
         "INSERT INTO projections (name, generation) VALUES ('calls', 1), ('clients', 1), ('credit_transactions', 1)".to_owned(),
+        "INSERT INTO projection_generations (projection, generation, position) SELECT name, 1, 1000000000 FROM projections"
+            .to_owned(),
         format!(
             "{numbers} INSERT INTO calls (generation, id, client_id, created_at, direction, position, version, status, \
              tags, doc, recording, fold) SELECT 1, unhex(printf('%032x', i)), {client}, {begin} + i * {APART}, 'outbound', i, 9, \

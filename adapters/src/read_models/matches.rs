@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use domain::billing::matching::{CarrierId, Charge, OurCall};
-use domain::envelope::Time;
+use domain::billing::Currency;
+use domain::billing::matching::{CallKind, CarrierId, Charge, OurCall};
+use domain::call::terms::EndReason;
+use domain::envelope::{Position, Time};
 use domain::ids::{CallId, ClientId};
 use domain::ports::StoreUnavailable;
 use domain::ports::matching::CallsToMatch;
@@ -85,6 +87,7 @@ struct Brief {
     ended_at: Option<DateTime<Utc>>,
     duration_ms: Option<u64>,
     cost: Option<MoneyView>,
+    end_reason: Option<EndReason>,
 }
 
 #[derive(Deserialize)]
@@ -116,11 +119,18 @@ fn charge(money: &MoneyView) -> Charge {
 fn call(row: &SqlRow) -> Result<OurCall, sqlx::Error> {
     let brief: Brief = parsed(serde_json::from_str(&row.text(2)?))?;
     let fold: Fold = parsed(serde_json::from_str(&row.text(3)?))?;
-    let session = fold.leg.as_ref().and_then(|leg| leg.session.as_deref()).map(CarrierId::of);
+    let of_leg = |id: fn(&LegIds) -> Option<&str>| fold.leg.as_ref().and_then(id).map(CarrierId::of);
+    let kind = match &fold.leg {
+        _ if brief.end_reason == Some(EndReason::Merged) => CallKind::Merged,
+        Some(leg) if leg.foreign => CallKind::Foreign,
+        _ => CallKind::Charged,
+    };
     Ok(OurCall {
         id: CallId(row.uuid(0)?),
-        leg: fold.leg.as_ref().map(|leg| CarrierId::of(&leg.leg)),
-        session,
+        leg: of_leg(|leg| Some(leg.leg.as_str())),
+        session: of_leg(|leg| leg.session.as_deref()),
+        connection: of_leg(|leg| leg.connection.as_deref()),
+        kind,
         began_at: row.time(1)?,
         answered: brief.answered_at.is_some(),
         ended: brief.ended_at.is_some(),
@@ -132,10 +142,35 @@ fn call(row: &SqlRow) -> Result<OurCall, sqlx::Error> {
 
 const CLIENTS: &str =
     "SELECT id FROM clients WHERE generation = (SELECT generation FROM projections WHERE name = 'clients')";
+/// How far the rows are that a match reads; a view without any is missing here.
+const REACHED: &str = "SELECT g.position FROM projections p JOIN projection_generations g \
+    ON g.projection = p.name AND g.generation = p.generation \
+    WHERE p.name IN ('calls', 'clients', 'credit_transactions')";
+const FIRST_CHARGE: &str = "SELECT created_at, doc FROM credit_transactions WHERE generation = \
+    (SELECT generation FROM projections WHERE name = 'credit_transactions') AND client_id = $1 AND kind = 'usage' \
+    ORDER BY created_at, id LIMIT 1";
 const OF_CLIENT: &str = "generation = (SELECT generation FROM projections WHERE name = ";
 
 #[async_trait]
 impl CallsToMatch for SqlViews {
+    async fn reached(&self) -> Result<Position, StoreUnavailable> {
+        let rows = self.db.rows(Of::System, REACHED.to_owned(), Vec::new()).await?;
+        let positions: Result<Vec<_>, sqlx::Error> = rows.iter().map(|row| row.position(0)).collect();
+        let positions = positions.map_err(|error| unavailable(&error))?;
+        let all = positions.len() == 3;
+        Ok(positions.into_iter().min().filter(|_| all).unwrap_or(Position::START))
+    }
+
+    async fn charged_since(&self, client: ClientId) -> Result<Option<(Time, Currency)>, StoreUnavailable> {
+        let values = vec![Value::Uuid(client.0)];
+        let rows = self.db.rows(Of::Client(client), FIRST_CHARGE.to_owned(), values).await?;
+        let first = |row: &SqlRow| -> Result<Option<(Time, Currency)>, sqlx::Error> {
+            let booked: Booked = parsed(serde_json::from_str(&row.text(1)?))?;
+            Ok(booked.amount.currency.parse().ok().zip(Some(row.time(0)?)).map(|(one, at)| (at, one)))
+        };
+        Ok(rows.first().map(first).transpose().map_err(|error| unavailable(&error))?.flatten())
+    }
+
     async fn clients(&self, after: Option<ClientId>, limit: u32) -> Result<Vec<ClientId>, StoreUnavailable> {
         let sql = format!("{CLIENTS} AND id > $1 ORDER BY id LIMIT {limit}");
         let after = after.map_or(Uuid::nil(), |client| client.0);
@@ -145,6 +180,21 @@ impl CallsToMatch for SqlViews {
     }
 
     async fn calls(
+        &self,
+        client: ClientId,
+        period: (Time, Time),
+        after: Option<(Time, CallId)>,
+        limit: u32,
+    ) -> Result<Vec<OurCall>, StoreUnavailable> {
+        let mut calls = self.legs(client, period, after, limit).await?;
+        let ledger = self.carrier_costs(client, &calls).await?;
+        for call in &mut calls {
+            call.ledger = ledger.get(&call.id.0).copied();
+        }
+        Ok(calls)
+    }
+
+    async fn legs(
         &self,
         client: ClientId,
         (from, to): (Time, Time),
@@ -159,12 +209,7 @@ impl CallsToMatch for SqlViews {
         let values = vec![Value::Uuid(client.0), Value::Time(to), Value::Time(after), Value::Uuid(id)];
         let rows = self.db.rows(Of::Client(client), sql, values).await?;
         let calls: Result<Vec<_>, sqlx::Error> = rows.iter().map(call).collect();
-        let mut calls = calls.map_err(|error| unavailable(&error))?;
-        let ledger = self.carrier_costs(client, &calls).await?;
-        for call in &mut calls {
-            call.ledger = ledger.get(&call.id.0).copied();
-        }
-        Ok(calls)
+        calls.map_err(|error| unavailable(&error))
     }
 }
 

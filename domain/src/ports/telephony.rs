@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::agent::AgentRuntime;
-use crate::billing::matching::CarrierRecord;
+use crate::billing::matching::{CarrierId, CarrierRecord};
 use crate::call::GatherSpec;
 use crate::call::report::{CarrierReport, FoundRecording, LegRef, LegTag};
 use crate::call::terms::RecordingFormat;
@@ -182,11 +182,26 @@ pub enum CarrierAccount {
     Client(ClientId),
 }
 
+/// What becomes of the records of a part. Pages follow one another in parts of the period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RecordPart {
+    /// The part has further pages.
+    GoesOn,
+    /// This is the part's last page: its records count.
+    Complete,
+    /// The pages no longer follow one another: what was read of the part counts no more, and its first page is next.
+    Again,
+}
+
 /// A page of the carrier's own records of calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecordPage {
     /// At most a few hundred, in any order.
     pub records: Vec<CarrierRecord>,
+    /// What becomes of the records of the part that the page is of.
+    pub part: RecordPart,
+    /// The connection whose records these are; `None` where an account is all one.
+    pub connection: Option<CarrierId>,
     /// Where the next page begins; `None` on the last one. Only the carrier understands it.
     pub next: Option<String>,
 }

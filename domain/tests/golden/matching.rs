@@ -10,7 +10,7 @@ use domain::ids::CallId;
 use super::samples::{at, id, origin};
 
 fn counts() -> MatchCounts {
-    MatchCounts { matched: 900, ours_only: 1, theirs_only: 2, differs: 3, unbilled: 40, open: 5 }
+    MatchCounts { matched: 900, ours_only: 1, theirs_only: 2, differs: 3, unbilled: 40, open: 5, unread: 6 }
 }
 
 pub fn day() -> Vec<MatchEvent> {

@@ -182,6 +182,11 @@ impl View for BillingMatches {
             MatchEvent::Settled(settled) => {
                 if let Some(row) = row {
                     row.view.state = MatchState::Matched;
+                    let difference = &mut row.view.difference;
+                    difference.seconds = 0;
+                    if let Some(amount) = &mut difference.amount {
+                        amount.amount_micros = 0;
+                    }
                     row.view.changed_at = settled.at;
                     row.position = at.position;
                 }

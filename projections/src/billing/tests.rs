@@ -116,6 +116,12 @@ fn a_finding_stays_when_it_matches_and_keeps_when_it_was_found() {
     BillingMatches::apply(&mut row, &moment(4), MatchSettled { id, at: at(4) }.into());
     let row = row.unwrap();
     assert_eq!((row.view.state, row.view.changed_at), (MatchState::Matched, at(4)));
+    let difference = &row.view.difference;
+    assert_eq!(
+        (difference.seconds, difference.amount.as_ref().unwrap().amount_micros),
+        (0, 0),
+        "nothing is lacking"
+    );
     assert_eq!(row.position, domain::envelope::Position(4));
 }
 

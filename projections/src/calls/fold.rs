@@ -53,17 +53,23 @@ pub struct CallRow {
     pub leg: Option<LegIds>,
 }
 
-/// Ids that no request needs, and that the carrier's own records have.
+/// What no request needs, and by which the carrier's own records of a call are found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LegIds {
     pub leg: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub session: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+    /// Whether another application controls the call.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub foreign: bool,
 }
 
-impl From<&LegRef> for LegIds {
-    fn from(leg: &LegRef) -> Self {
-        Self { leg: leg.leg_id.clone(), session: leg.session_id.clone() }
+impl LegIds {
+    fn of(leg: &LegRef, foreign: bool) -> Self {
+        let (session, connection) = (leg.session_id.clone(), leg.connection_id.clone());
+        Self { leg: leg.leg_id.clone(), session, connection, foreign }
     }
 }
 
@@ -188,7 +194,7 @@ impl CallRow {
                 row.view.agent_id = received.route.and_then(agent_of);
                 row.view.status = Status::Ringing;
                 row.view.ringing_at = Some(received.at);
-                row.take_leg(&received.provider, &received.leg);
+                row.take_leg(&received.provider, &received.leg, received.foreign);
                 Some(row)
             }
             CallEvent::Queued(queued) => {
@@ -257,7 +263,7 @@ impl CallRow {
             CallEvent::DialUnknown(_) => self.dial = Some(Dial::Lost),
             CallEvent::DialAccepted(accepted) => {
                 self.dial = Some(Dial::Accepted);
-                self.take_leg(&accepted.provider, &accepted.leg);
+                self.take_leg(&accepted.provider, &accepted.leg, false);
             }
             CallEvent::Ringing(ringing) => view.ringing_at = view.ringing_at.or(Some(ringing.at)),
             CallEvent::Answered(answered) => {
@@ -300,7 +306,7 @@ impl CallRow {
 
     /// Takes what a later webhook knew better. `created_at` stays: lists are ordered by it.
     fn identify(&mut self, known: &LegIdentified) {
-        self.leg = Some(LegIds::from(&known.leg));
+        self.leg = Some(LegIds::of(&known.leg, known.foreign));
         let view = &mut self.view;
         view.direction = known.direction;
         view.from = reveal(known.from.as_ref());
@@ -357,8 +363,8 @@ impl CallRow {
         self.files.status(status);
     }
 
-    fn take_leg(&mut self, provider: &str, leg: &LegRef) {
-        self.leg = Some(LegIds::from(leg));
+    fn take_leg(&mut self, provider: &str, leg: &LegRef, foreign: bool) {
+        self.leg = Some(LegIds::of(leg, foreign));
         self.view.provider = Some(provider.to_owned());
         self.view.provider_call_id = Some(leg.control_id.as_ref().unwrap_or(&leg.leg_id).clone());
     }

@@ -1,16 +1,17 @@
 //! Matches our calls with the carrier's own records and the ledger, day by day, for all clients. One node does it at a
 //! time, under a lease. A run that was cut off is repeated, which lists nothing twice.
 
+mod account;
 mod load;
 mod run;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::NaiveDate;
-use domain::billing::matching::{MatchSchedule, day_of_time};
-use domain::envelope::{Actor, Position, Time};
+use domain::billing::matching::{MatchSchedule, MatchScheduleCommand, day_of_time};
+use domain::envelope::{Actor, Position};
 use domain::ids::{BillingMatchScheduleId, ClientId};
 use domain::origin::Origin;
 use domain::ports::StoreUnavailable;
@@ -19,6 +20,7 @@ use domain::ports::matching::CallsToMatch;
 use domain::ports::telephony::Telephony;
 use tokio_util::sync::CancellationToken;
 
+use self::run::DayRun;
 use crate::context::{Appends, CommandContext};
 use crate::outbox::{Ownership, while_owner};
 use crate::runtime::Runtime;
@@ -95,10 +97,12 @@ async fn keep_matching(deps: &MatchDeps, options: MatchOptions, lease_lost: &Can
 }
 
 /// A day whose records could not all be had.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Waiting {
     attempts: u32,
-    until: Time,
+    until: Instant,
+    /// What is done of it; `None`: nothing yet.
+    done: Option<DayRun>,
 }
 
 /// The schedule as this node has read it.
@@ -107,12 +111,14 @@ struct Schedule {
     /// The day on which the log began; `None` until that was read, or while the log is empty.
     first: Option<NaiveDate>,
     waiting: BTreeMap<NaiveDate, Waiting>,
+    /// The end of the log that the views must have come to before a run begins.
+    awaited: Option<Position>,
 }
 
 impl Schedule {
     fn new(deps: &MatchDeps) -> Self {
         let session = Session::new(deps.runtime.clone(), BillingMatchScheduleId::OF_NODE.stream());
-        Self { session, first: None, waiting: BTreeMap::new() }
+        Self { session, first: None, waiting: BTreeMap::new(), awaited: None }
     }
 
     /// Matches each day that is due, the oldest first.
@@ -132,15 +138,49 @@ impl Schedule {
         let due = self.session.state().due(now, first);
         self.waiting.retain(|day, _| due.contains(day));
         for day in due {
+            let now = deps.runtime.clock.monotonic();
             if self.waiting.get(&day).is_some_and(|waiting| now < waiting.until) {
                 continue;
             }
-            if lease_lost.is_cancelled() {
+            if lease_lost.is_cancelled() || !self.views_are_here(deps).await? {
                 break;
             }
-            self.match_day(deps, options, day, lease_lost).await?;
+            if let Err(error) = self.match_day(deps, options, day, lease_lost).await {
+                tracing::warn!(%error, %day, "the match with the carrier's records is tried again later");
+                let done = self.waiting.get_mut(&day).and_then(|waiting| waiting.done.take());
+                self.wait(deps, options, day, done);
+            }
         }
         Ok(())
+    }
+
+    /// Whether the views hold the log up to its end, as that was when this was asked first. What they have not yet would be
+    /// missing in a run, and all calls while one is built anew.
+    async fn views_are_here(&mut self, deps: &MatchDeps) -> Result<bool, StoreUnavailable> {
+        let (head, is_new) = match self.awaited {
+            Some(head) => (head, false),
+            None => (deps.runtime.store.head().await.map_err(stuck)?, true),
+        };
+        let reached = deps.calls.reached().await?;
+        let are_here = reached >= head;
+        self.awaited = (!are_here).then_some(head);
+        if !are_here && is_new {
+            tracing::info!(
+                reached = reached.0,
+                head = head.0,
+                "the match with the carrier's records waits for the views"
+            );
+        }
+        Ok(are_here)
+    }
+
+    /// Has the day wait, longer after each attempt.
+    fn wait(&mut self, deps: &MatchDeps, options: MatchOptions, day: NaiveDate, done: Option<DayRun>) {
+        let attempts = self.waiting.get(&day).map_or(0, |waiting| waiting.attempts) + 1;
+        let pause = options.retry.saturating_mul(1 << (attempts - 1).min(8)).min(LONGEST_PAUSE);
+        let until = deps.runtime.clock.monotonic() + pause;
+        self.waiting.insert(day, Waiting { attempts, until, done });
+        count("later");
     }
 
     async fn match_day(
@@ -151,23 +191,22 @@ impl Schedule {
         lease_lost: &CancellationToken,
     ) -> Result<(), StoreUnavailable> {
         let begun = deps.runtime.clock.monotonic();
-        let matched = run::match_day(deps, options, day, lease_lost).await?;
-        let Some(matched) = matched else { return Ok(()) };
+        let before = self.waiting.get(&day).and_then(|waiting| waiting.done.as_ref());
+        let done = run::match_day(deps, options, day, before, lease_lost).await?;
+        let Some(done) = done else { return Ok(()) };
         let took = deps.runtime.clock.monotonic().saturating_duration_since(begun);
         metrics::histogram!(domain::metrics::MATCH_RUN_SECONDS).record(took.as_secs_f64());
         let attempts = self.waiting.get(&day).map_or(0, |waiting| waiting.attempts) + 1;
-        if matched.failed > 0 && attempts < options.attempts {
-            let pause = options.retry.saturating_mul(1 << (attempts - 1).min(8)).min(LONGEST_PAUSE);
-            let until = deps.runtime.clock.now() + pause;
-            self.waiting.insert(day, Waiting { attempts, until });
-            count("later");
+        if done.is_unfinished() && attempts < options.attempts {
+            self.wait(deps, options, day, Some(done));
             return Ok(());
         }
-        self.waiting.remove(&day);
-        count(if matched.failed > 0 { "partial" } else { "complete" });
+        let matched = done.into_matched();
+        let outcome = if matched.failed > 0 { "partial" } else { "complete" };
         let context = of_the_node(deps, deps.operator);
-        let finish = domain::billing::matching::MatchScheduleCommand::Finish(matched);
-        self.session.execute(&finish, &context, None).await.map_err(stuck)?;
+        self.session.execute(&MatchScheduleCommand::Finish(matched), &context, None).await.map_err(stuck)?;
+        self.waiting.remove(&day);
+        count(outcome);
         Ok(())
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use domain::billing::matching::CarrierId;
 use domain::call::report::{CarrierReport, FoundRecording, LegRef, LegRole, LegTag};
 use domain::call::terms::RecordingFormat;
 use domain::envelope::Time;
@@ -26,7 +27,7 @@ use serde_json::{Value, json};
 use super::PROVIDER;
 use super::active_calls::{Ask, Behind, LegBody, Page};
 use super::client_state::{decode_client_state, encode_client_state, encode_with_ask};
-use super::detail_records::{Read, RecordBody, RecordsAsk, RecordsBody};
+use super::detail_records::{RecordsAsk, RecordsBody};
 use super::ingress::{Ingress, parse};
 use super::rejection::rejection;
 use crate::telephony::national::Country;
@@ -450,18 +451,16 @@ impl Telephony for TelnyxClient {
         let request = self.http.get(self.url(&["detail_records"])).query(&ask.query());
         let response = self.send(operation, request).await.map_err(harmless)?;
         let body = read(response).await.map_err(harmless)?;
-        let body: RecordsBody = serde_json::from_slice(&body).map_err(|_| harmless(unreadable()))?;
-        let (counts, next) = match ask.read_answer(&body, period) {
-            Read::Page(next) => (true, next),
-            Read::Smaller(next) => (false, Some(next)),
-            Read::Changed => {
-                let reason = "the carrier's records changed while they were read".to_owned();
-                return Err(CarrierError::Unavailable { reason, retry_after: None });
-            }
-        };
-        let records = body.data.iter().filter(|_| counts).filter_map(RecordBody::record).collect();
-        let next = next.map(|next| next.text());
-        Ok(RecordPage { records, next })
+        let body: RecordsBody = serde_json::from_slice(&body).map_err(|_| not_understood())?;
+        let read = ask.read_answer(&body, period);
+        let connection = &self.config.connection_id;
+        let records = if read.counts { body.records(connection) } else { Vec::new() };
+        let unreadable = body.unreadable();
+        if read.counts && unreadable > 0 {
+            tracing::warn!(unreadable, "the carrier has records that cannot be read");
+        }
+        let (part, next) = (read.part, read.next.map(|next| next.text()));
+        Ok(RecordPage { records, part, connection: Some(CarrierId::of(connection)), next })
     }
 }
 
@@ -553,6 +552,16 @@ fn harmless(error: CarrierError) -> CarrierError {
 
 fn unreadable() -> CarrierError {
     CarrierError::Unknown { reason: "the carrier's answer cannot be read".to_owned() }
+}
+
+/// The answer came and is none that is known: it will be the same another time.
+fn not_understood() -> CarrierError {
+    CarrierError::Refused {
+        because: RefusedBecause::Other,
+        status: StatusCode::OK.as_u16(),
+        code: "unreadable".to_owned(),
+        title: "the carrier's records cannot be read".to_owned(),
+    }
 }
 
 fn no_caller_id() -> CarrierError {

@@ -5,6 +5,7 @@ mod conversations;
 mod customers;
 mod exactly_once;
 mod ivr;
+mod matches;
 mod other_history;
 mod outages;
 mod poison;

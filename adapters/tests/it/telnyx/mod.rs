@@ -3,6 +3,7 @@
 mod calls;
 mod commands;
 mod delivery;
+mod detail_records;
 mod ingress;
 mod pages;
 mod world;

@@ -24,7 +24,7 @@ export function Matches({ query }) {
         </select></label>
       </form>
       <${Shown} of=${list}>${() => html`<${Table} label="Differences" rows=${list.items} more=${list.more} href=${(one) => one.call_id && link('calls', one.call_id)}
-        empty="Every call that was matched agrees with the carrier's records." columns=${[
+        empty=${query.state ? 'Nothing is listed with this state.' : 'No differences are listed. Days that were not matched yet have none.'} columns=${[
           { name: 'began', label: 'Call began', cell: (one) => moment(one.began_at) },
           { name: 'state', label: 'State', cell: (one) => words(one.state) },
           { name: 'ours', label: 'Ours', cell: (one) => (one.ours ? side(one.ours.seconds, one.ours.amount) : '–') },

@@ -16,7 +16,7 @@ use domain::envelope::{Time, Version};
 use domain::ids::ClientId;
 use domain::phone::Party;
 use domain::ports::telephony::{
-    CarrierAccount, CarrierError, Dial, LegCommand, LegState, RecordPage, Telephony,
+    CarrierAccount, CarrierError, Dial, LegCommand, LegState, RecordPage, RefusedBecause, Telephony,
 };
 use domain::ports::vault::Vault;
 use domain::provider::{AccountTerms, ProviderAccount, ProviderKind, account_stream};
@@ -186,6 +186,20 @@ fn country_of(terms: &AccountTerms) -> Option<Country> {
     terms.settings.get(telnyx_settings::COUNTRY).and_then(|country| country.parse().ok())
 }
 
+/// An account that is there and cannot be used is not the same as none.
+fn of_account(error: CarrierError) -> CarrierError {
+    match error {
+        CarrierError::NotConfigured => CarrierError::Refused {
+            because: RefusedBecause::Settings,
+            status: 422,
+            code: "account_unusable".to_owned(),
+            title: "the client's account with the carrier lacks a setting, or its key cannot be read"
+                .to_owned(),
+        },
+        other => other,
+    }
+}
+
 pub(super) fn unavailable(error: impl fmt::Display) -> CarrierError {
     CarrierError::Unavailable { reason: error.to_string(), retry_after: None }
 }
@@ -247,7 +261,7 @@ impl Telephony for ClientCarriers {
         let carrier = match account {
             CarrierAccount::Node => self.own.clone().ok_or(CarrierError::NotConfigured)?,
             CarrierAccount::Client(client) => match self.account(client).await?.state().current() {
-                Some(_) => self.of(client).await?,
+                Some(_) => self.of(client).await.map_err(of_account)?,
                 None => return Err(CarrierError::NotConfigured),
             },
         };

@@ -18,7 +18,7 @@ events! {
     pub enum MatchEvent {
         /// A finding, in place of what was listed under its id.
         Listed(MatchListed) = "billing_match.listed" v 1,
-        /// A record that only the carrier had is there no longer, or a call has it.
+        /// A record that only the carrier had is there no longer or a call has it, or a call turned out to be none.
         Settled(MatchSettled) = "billing_match.settled" v 1,
         /// A run over the day is complete.
         Ran(MatchRan) = "billing_match.ran" v 1,
@@ -51,6 +51,9 @@ pub struct MatchCounts {
     pub unbilled: u64,
     /// Calls that had not ended.
     pub open: u64,
+    /// Calls that went through an account whose records are not read: it failed, was removed, or is another one now.
+    #[serde(default)]
+    pub unread: u64,
 }
 
 impl MatchCounts {
@@ -83,6 +86,7 @@ impl MatchCounts {
         self.differs += other.differs;
         self.unbilled += other.unbilled;
         self.open += other.open;
+        self.unread += other.unread;
     }
 }
 
@@ -105,7 +109,7 @@ pub enum MatchCommand {
         id: BillingMatchId,
         at: Time,
     },
-    /// Settles what is listed and was not found again.
+    /// Settles what is listed and is no finding any more: records that are gone or have a call, calls without a charge.
     Settle {
         ids: Vec<Uuid>,
         at: Time,
@@ -120,9 +124,17 @@ pub enum MatchRefusal {}
 /// State of a client's day, folded from its events.
 #[derive(Debug, Clone, Default)]
 pub struct MatchDay {
-    /// By its id, what is listed and does not match: hashes of the findings.
-    open: BTreeMap<Uuid, u64>,
+    /// By its id, what is listed and does not match.
+    open: BTreeMap<Uuid, OpenFinding>,
     ran: Option<MatchRan>,
+}
+
+/// A finding that is listed and does not match.
+#[derive(Debug, Clone, Copy)]
+struct OpenFinding {
+    hash: u64,
+    /// Whether the carrier alone has it.
+    theirs_only: bool,
 }
 
 fn hash_of(finding: &Finding) -> u64 {
@@ -149,6 +161,21 @@ impl MatchDay {
         self.open.keys().copied()
     }
 
+    /// Ids of what is listed as the carrier's alone.
+    pub fn open_records(&self) -> impl Iterator<Item = Uuid> {
+        self.open.iter().filter(|(_, open)| open.theirs_only).map(|(id, _)| *id)
+    }
+
+    /// Whether a finding would be listed: it is new, or was listed otherwise.
+    #[must_use]
+    pub fn is_news(&self, id: Uuid, finding: &Finding) -> bool {
+        match (self.open.get(&id), finding.state) {
+            (None, MatchState::Matched) => false,
+            (Some(_), MatchState::Matched) | (None, _) => true,
+            (Some(listed), _) => listed.hash != hash_of(finding),
+        }
+    }
+
     /// The last run; `None` before the first.
     #[must_use]
     pub fn ran(&self) -> Option<&MatchRan> {
@@ -165,13 +192,8 @@ impl Aggregate for MatchDay {
     fn decide(&self, command: &MatchCommand) -> Result<Vec<MatchEvent>, MatchRefusal> {
         Ok(match command {
             MatchCommand::List { findings, id: day, at } => {
-                let news = findings.iter().map(|finding| (finding.id(*day), finding)).filter(
-                    |(id, finding)| match (self.open.get(id), finding.state) {
-                        (None, MatchState::Matched) => false,
-                        (Some(_), MatchState::Matched) | (None, _) => true,
-                        (Some(listed), _) => *listed != hash_of(finding),
-                    },
-                );
+                let news = findings.iter().map(|finding| (finding.id(*day), finding));
+                let news = news.filter(|(id, finding)| self.is_news(*id, finding));
                 news.map(|(id, finding)| MatchListed { id, finding: *finding, at: *at }.into()).collect()
             }
             MatchCommand::Settle { ids, at } => {
@@ -188,7 +210,9 @@ impl Aggregate for MatchDay {
                 self.open.remove(&listed.id);
             }
             MatchEvent::Listed(listed) => {
-                self.open.insert(listed.id, hash_of(&listed.finding));
+                let theirs_only = listed.finding.state == MatchState::TheirsOnly;
+                let open = OpenFinding { hash: hash_of(&listed.finding), theirs_only };
+                self.open.insert(listed.id, open);
             }
             MatchEvent::Settled(settled) => {
                 self.open.remove(&settled.id);

@@ -89,8 +89,14 @@ impl Finding {
     #[must_use]
     pub fn id(&self, day: BillingMatchId) -> Uuid {
         match (self.call, self.leg) {
-            (Some(call), _) => derive(day.0, &call.0.to_string()),
+            (Some(call), _) => Self::id_of_call(call, day),
             (None, leg) => derive(day.0, &format!("leg:{}", leg.unwrap_or_default())),
         }
+    }
+
+    /// Id of a finding of this call.
+    #[must_use]
+    pub fn id_of_call(call: CallId, day: BillingMatchId) -> Uuid {
+        derive(day.0, &call.0.to_string())
     }
 }

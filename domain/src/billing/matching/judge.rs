@@ -1,8 +1,10 @@
 //! Whether a call and the carrier's records of it agree.
 
+use super::super::currency::Currency;
 use super::finding::{CarrierSide, Finding, MatchState, OurSide};
-use super::record::{Charge, OurCall};
+use super::record::{CallKind, Charge, OurCall};
 use super::table::Claim;
+use crate::envelope::Time;
 
 /// Seconds by which the carrier's length of a call may differ from ours: two clocks, and a begun second.
 const CLOCKS: u32 = 2;
@@ -21,10 +23,31 @@ pub enum Judged {
     Found(Finding),
 }
 
-/// Judges a call. `tells` says that the carrier tells us what it charges: then one that it did not tell is a difference.
+/// What is known of all calls of a client and day.
+#[derive(Debug, Clone, Copy)]
+pub struct MatchTerms {
+    /// The carrier tells what it charges, so a charge that it did not tell is a difference.
+    pub tells: bool,
+    /// When the ledger first had a call's charge, and its currency: each call since then has one. `None`: it has none.
+    pub charged_since: Option<(Time, Currency)>,
+    /// So much later that every call of the day has ended, whether we were told or not.
+    pub over: bool,
+}
+
+impl MatchTerms {
+    /// Whether the ledger should have the carrier's charge of the call.
+    fn is_booked(&self, call: &OurCall, told: Charge) -> bool {
+        let since = self.charged_since.filter(|(_, currency)| told.currency == Some(*currency));
+        told.is_some() && since.is_some_and(|(since, _)| since <= call.began_at)
+    }
+}
+
+/// Judges a call, which is no merged one: its records are the other call's.
 #[must_use]
-pub fn judge(call: &OurCall, claim: Option<&Claim>, tells: bool) -> Judged {
-    if !call.ended {
+pub fn judge(call: &OurCall, claim: Option<&Claim>, terms: &MatchTerms) -> Judged {
+    // the carrier has a record of a leg once that has ended
+    let ended_unheard = terms.over && claim.is_some_and(|claim| claim.seconds.is_some());
+    if !call.ended && !ended_unheard {
         return Judged::Open;
     }
     let charged = |charge: Option<Charge>| charge.is_some_and(Charge::is_some);
@@ -50,9 +73,9 @@ pub fn judge(call: &OurCall, claim: Option<&Claim>, tells: bool) -> Judged {
         return Judged::Found(Finding { state: MatchState::OursOnly, seconds, micros, ..finding });
     };
     let seconds = missing_seconds(call, claim);
-    let micros = missing_amount(call, claim, tells);
+    let micros = missing_amount(call, claim, terms);
     if seconds == 0 && micros == Some(0) {
-        Judged::Matched(finding)
+        if call.ended { Judged::Matched(finding) } else { Judged::Open }
     } else {
         Judged::Found(Finding { state: MatchState::Differs, seconds, micros, ..finding })
     }
@@ -94,7 +117,12 @@ fn missing_seconds(call: &OurCall, claim: &Claim) -> i64 {
     {
         return beyond(seconds);
     }
-    let explained = |billed| within(1).any(|seconds| is_step(billed, seconds));
+    // what is charged follows from the carrier's own length, where it tells that
+    let lengths = match claim.seconds {
+        Some(seconds) if call.answered => seconds.max(1)..=seconds.saturating_add(1),
+        _ => within(1),
+    };
+    let explained = |billed| lengths.clone().any(|seconds| is_step(billed, seconds));
     claim.billed_seconds.filter(|billed| !explained(*billed)).map_or(0, beyond)
 }
 
@@ -107,23 +135,21 @@ fn is_step(billed: u32, seconds: u32) -> bool {
 }
 
 /// Millionths that the carrier has beyond what it told us, or beyond the ledger; `None` when currencies differ.
-fn missing_amount(call: &OurCall, claim: &Claim, tells: bool) -> Option<i64> {
-    // each record is rounded to a millionth
-    let rounding = i64::from(claim.records);
-    let beyond =
-        |known: Charge| claim.charge.beyond(known).map(|by| if by.abs() <= rounding { 0 } else { by });
+fn missing_amount(call: &OurCall, claim: &Claim, terms: &MatchTerms) -> Option<i64> {
     let nothing = Charge { micros: 0, currency: None };
     let by_told = match call.told {
-        Some(told) => beyond(told),
-        None if tells => beyond(nothing),
+        Some(told) => claim.beyond(told),
+        None if terms.tells => claim.beyond(nothing),
         None => Some(0),
     };
     if by_told != Some(0) {
         return by_told;
     }
     match (call.told, call.ledger) {
+        _ if call.kind != CallKind::Charged => Some(0),
         // the ledger takes a carrier's charge in its own currency alone, and only once it was told
-        (Some(told), Some(ledger)) if told.currency == ledger.currency => beyond(ledger),
+        (Some(told), Some(ledger)) if told.currency == ledger.currency => claim.beyond(ledger),
+        (Some(told), None) if terms.is_booked(call, told) => claim.beyond(nothing),
         _ => Some(0),
     }
 }

@@ -18,8 +18,8 @@ mod tests;
 
 pub use day::{MatchCommand, MatchCounts, MatchDay, MatchEvent, MatchListed, MatchRan, MatchSettled};
 pub use finding::{CarrierSide, Finding, MatchState, OurSide};
-pub use judge::{Judged, judge, theirs_only};
-pub use record::{CarrierId, CarrierRecord, Charge, OurCall};
+pub use judge::{Judged, MatchTerms, judge, theirs_only};
+pub use record::{CallKind, CarrierId, CarrierRecord, Charge, OurCall};
 pub use schedule::{
     DaysMatched, MatchSchedule, MatchScheduleCommand, MatchScheduleEvent, MatchScheduleRefusal, RunRequested,
     begin_of, day_of_time,

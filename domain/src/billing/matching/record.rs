@@ -60,6 +60,20 @@ pub struct CarrierRecord {
     /// Seconds that are charged, in the carrier's steps; `None` when the record does not say so.
     pub billed_seconds: Option<u32>,
     pub charge: Charge,
+    /// Whether it says that it is of our connection. One that does not may be somebody else's on the same account: a call
+    /// of ours may have it, and it is never listed by itself.
+    pub is_ours: bool,
+}
+
+/// Who charges for a call, and whether it is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallKind {
+    /// The ledger has what it costs.
+    Charged,
+    /// Another application controls it: the carrier charges for it, the ledger does not.
+    Foreign,
+    /// It was merged into another call, which has its records.
+    Merged,
 }
 
 /// A call as we know it.
@@ -69,6 +83,9 @@ pub struct OurCall {
     /// The carrier's id of the call's own leg; `None` when it never had one.
     pub leg: Option<CarrierId>,
     pub session: Option<CarrierId>,
+    /// The connection that it went through, by which its account is known; `None` when nothing said so.
+    pub connection: Option<CarrierId>,
+    pub kind: CallKind,
     /// When it was requested, or first reported by the carrier.
     pub began_at: Time,
     pub answered: bool,

@@ -14,34 +14,48 @@ pub struct TooManyRecords(pub usize);
 /// What the carrier has of a leg, all its records together.
 #[derive(Debug, Clone, Copy)]
 struct LegTotal {
-    session: CarrierId,
+    /// `None` when no record of it says so.
+    session: Option<CarrierId>,
     leg: CarrierId,
     started_at: Time,
     seconds: Option<u32>,
     billed_seconds: Option<u32>,
     charge: Charge,
     records: u16,
+    /// Whether a record of it says that it is of our connection.
+    is_ours: bool,
 }
 
 impl LegTotal {
     fn of(record: &CarrierRecord) -> Self {
         Self {
-            session: record.session.unwrap_or(record.leg),
+            session: record.session,
             leg: record.leg,
             started_at: record.started_at,
             seconds: record.seconds,
             billed_seconds: record.billed_seconds,
             charge: record.charge,
             records: 1,
+            is_ours: record.is_ours,
         }
     }
 
     fn take(&mut self, other: &Self) {
+        self.session = match (self.session, other.session) {
+            (Some(one), Some(other)) => Some(one.min(other)),
+            (one, other) => one.or(other),
+        };
+        self.is_ours |= other.is_ours;
         self.started_at = self.started_at.min(other.started_at);
         self.seconds = self.seconds.max(other.seconds);
         self.billed_seconds = self.billed_seconds.max(other.billed_seconds);
         self.charge = sum(self.charge, other.charge);
         self.records = self.records.saturating_add(other.records);
+    }
+
+    /// The session; a leg without any is one by itself.
+    fn session(&self) -> CarrierId {
+        self.session.unwrap_or(self.leg)
     }
 }
 
@@ -83,19 +97,21 @@ impl RecordCollector {
     /// Fails when there are more legs than may be kept.
     pub fn finish(mut self) -> Result<RecordTable, TooManyRecords> {
         self.put_together();
-        let (most, legs) = (self.most.min(u32::MAX as usize), self.legs);
+        let (most, mut legs) = (self.most.min(u32::MAX as usize), self.legs);
         if legs.len() > most {
             return Err(TooManyRecords(most));
         }
+        legs.sort_unstable_by_key(|leg| (leg.session(), leg.leg));
         let mut by_leg: Vec<u32> = (0..).take(legs.len()).collect();
         by_leg.sort_unstable_by_key(|at| legs[*at as usize].leg);
-        Ok(RecordTable { claimed: vec![false; legs.len()], legs, by_leg })
+        let [claimed, reserved] = [(); 2].map(|()| vec![false; legs.len()]);
+        Ok(RecordTable { claimed, reserved, legs, by_leg })
     }
 
     fn put_together(&mut self) {
-        self.legs.sort_by_key(|leg| (leg.session, leg.leg));
+        self.legs.sort_by_key(|leg| leg.leg);
         self.legs.dedup_by(|next, kept| {
-            let same = (next.session, next.leg) == (kept.session, kept.leg);
+            let same = next.leg == kept.leg;
             if same {
                 kept.take(next);
             }
@@ -119,6 +135,16 @@ pub struct Claim {
     pub records: u16,
 }
 
+impl Claim {
+    /// Millionths that are charged beyond what is known; `None` when currencies differ. Each record is rounded to a
+    /// millionth, so as many are no difference.
+    #[must_use]
+    pub fn beyond(&self, known: Charge) -> Option<i64> {
+        let rounding = i64::from(self.records);
+        self.charge.beyond(known).map(|by| if by.abs() <= rounding { 0 } else { by })
+    }
+}
+
 /// The records of a day. Each leg is claimed by one call at most.
 #[derive(Debug)]
 pub struct RecordTable {
@@ -127,6 +153,8 @@ pub struct RecordTable {
     /// Numbers of legs, ordered by their ids.
     by_leg: Vec<u32>,
     claimed: Vec<bool>,
+    /// Legs that are a call's own.
+    reserved: Vec<bool>,
 }
 
 impl RecordTable {
@@ -140,15 +168,24 @@ impl RecordTable {
         self.legs.is_empty()
     }
 
-    /// What the carrier has of the call, which no other call gets from then on: all legs of its session, or its own leg
-    /// alone where only that is what we were told was charged. `None` when there is nothing.
+    /// Says that a leg is a call's own: no other call of its session gets it.
+    pub fn reserve(&mut self, leg: CarrierId) {
+        if let Some(at) = self.of_leg(leg) {
+            self.reserved[at] = true;
+        }
+    }
+
+    /// What the carrier has of the call, if anything, which no other call gets from then on: its own leg with all of its
+    /// session that are no other call's own, or its own alone where only that is what we were told was charged.
     pub fn claim(&mut self, call: &OurCall) -> Option<Claim> {
-        let own = self.of_leg(call.leg?);
+        let own = self.of_leg(call.leg?).filter(|at| !self.claimed[*at]);
         let mut all = call.session.map(|session| self.of_session(session)).unwrap_or_default();
-        all.extend(own.iter().filter(|at| !all.contains(at)).copied().collect::<Vec<_>>());
+        all.retain(|at| !self.claimed[*at] && !self.reserved[*at] && Some(*at) != own);
+        all.extend(own);
         let total = self.together(&all, call)?;
+        let own: Vec<_> = own.into_iter().collect();
         let alone = self.together(&own, call);
-        let is_told = |claim: &Claim| call.told.is_some_and(|told| told.beyond(claim.charge) == Some(0));
+        let is_told = |claim: &Claim| call.told.is_some_and(|told| claim.beyond(told) == Some(0));
         let (legs, claim) = match alone {
             Some(alone) if !is_told(&total) && is_told(&alone) => (own, alone),
             _ => (all, total),
@@ -159,23 +196,21 @@ impl RecordTable {
         Some(claim)
     }
 
-    /// What no call has claimed, and began in the period.
+    /// What no call has claimed, is surely ours, and began in the period.
     pub fn unclaimed(self, (from, to): (Time, Time)) -> impl Iterator<Item = Claim> {
-        let left =
-            self.legs.into_iter().zip(self.claimed).filter(|(_, claimed)| !claimed).map(|(leg, _)| leg);
+        let left = self.legs.into_iter().zip(self.claimed).filter(|(_, claimed)| !claimed);
+        let left = left.map(|(leg, _)| leg).filter(|leg| leg.is_ours);
         left.filter(move |leg| from <= leg.started_at && leg.started_at < to).map(|leg| claim_of(&leg))
     }
 
-    fn of_leg(&self, leg: CarrierId) -> Vec<usize> {
-        let from = self.by_leg.partition_point(|at| self.legs[*at as usize].leg < leg);
-        let same = self.by_leg[from..].iter().map(|at| *at as usize);
-        same.take_while(|at| self.legs[*at].leg == leg).filter(|at| !self.claimed[*at]).collect()
+    fn of_leg(&self, leg: CarrierId) -> Option<usize> {
+        let at = self.by_leg.binary_search_by_key(&leg, |at| self.legs[*at as usize].leg).ok()?;
+        Some(self.by_leg[at] as usize)
     }
 
     fn of_session(&self, session: CarrierId) -> Vec<usize> {
-        let from = self.legs.partition_point(|leg| leg.session < session);
-        let same = (from..self.legs.len()).take_while(|at| self.legs[*at].session == session);
-        same.filter(|at| !self.claimed[*at]).collect()
+        let from = self.legs.partition_point(|leg| leg.session() < session);
+        (from..self.legs.len()).take_while(|at| self.legs[*at].session() == session).collect()
     }
 
     fn together(&self, legs: &[usize], call: &OurCall) -> Option<Claim> {

@@ -26,6 +26,8 @@ fn call(number: u128, seconds: u32, micros: i64) -> OurCall {
         id: CallId(Uuid::from_u128(number)),
         leg: Some(id(number)),
         session: Some(id(number + 1_000_000)),
+        connection: None,
+        kind: CallKind::Charged,
         began_at: at(number as i64),
         answered: seconds > 0,
         ended: true,
@@ -43,6 +45,7 @@ fn record(number: u128, seconds: u32, micros: i64) -> CarrierRecord {
         seconds: Some(seconds),
         billed_seconds: Some(seconds.div_ceil(60) * 60),
         charge: dollars(micros),
+        is_ours: true,
     }
 }
 
@@ -54,14 +57,20 @@ fn table(records: &[CarrierRecord]) -> RecordTable {
     collector.finish().unwrap()
 }
 
+/// A carrier that tells what it charges, and a ledger that has it from the beginning; calls may go on.
+fn terms() -> MatchTerms {
+    MatchTerms { tells: true, charged_since: Some((at(0), Currency::USD)), over: false }
+}
+
 const PERIOD: (Time, Time) = (Time::MIN_UTC, Time::MAX_UTC);
 
 /// Judges all calls: the findings, the number of matched ones, and what is left of the records.
 fn matched(calls: &[OurCall], records: &[CarrierRecord]) -> (Vec<Finding>, usize) {
     let (mut table, mut matching, mut findings) = (table(records), 0, Vec::new());
+    calls.iter().filter_map(|call| call.leg).for_each(|leg| table.reserve(leg));
     for call in calls {
         let claim = table.claim(call);
-        match judge(call, claim.as_ref(), true) {
+        match judge(call, claim.as_ref(), &terms()) {
             Judged::Found(finding) => findings.push(finding),
             Judged::Matched(_) => matching += 1,
             Judged::Open | Judged::Unbilled => {}
@@ -91,6 +100,7 @@ enum Planted {
     Billed,
     Ledger(i64),
     NotTold,
+    NotPosted,
 }
 
 fn planted() -> impl Strategy<Value = (Planted, u32, i64, bool, bool)> {
@@ -103,6 +113,7 @@ fn planted() -> impl Strategy<Value = (Planted, u32, i64, bool, bool)> {
         1 => Just(Planted::Billed),
         1 => (10_i64..9_000).prop_map(Planted::Ledger),
         1 => Just(Planted::NotTold),
+        1 => Just(Planted::NotPosted),
     ];
     (plants, 1_u32..4_000, 100_i64..5_000_000, any::<bool>(), any::<bool>())
 }
@@ -116,9 +127,6 @@ proptest! {
         for (number, (planted, seconds, micros, transferred, without_session)) in plants.iter().enumerate() {
             let (number, mut micros) = (number as u128 + 1, *micros);
             let mut theirs = record(number, *seconds, micros);
-            if *without_session && !transferred {
-                theirs.session = None;
-            }
             if *transferred {
                 let target = CarrierRecord { leg: id(number + 500_000), ..record(number, 7, 33_333) };
                 records.push(target);
@@ -148,6 +156,10 @@ proptest! {
                     ours.ledger = Some(dollars(micros - less));
                     Some((MatchState::Differs, 0, *less))
                 }
+                Planted::NotPosted => {
+                    ours.ledger = None;
+                    Some((MatchState::Differs, 0, micros))
+                }
                 Planted::NotTold => {
                     ours.told = None;
                     Some((MatchState::Differs, 0, micros))
@@ -162,7 +174,9 @@ proptest! {
                 // as the carrier does it: what it charges for control and for the line are two records
                 let (control, line) = (theirs.charge.micros / 3, theirs.charge.micros - theirs.charge.micros / 3);
                 records.push(CarrierRecord { charge: dollars(control), ..theirs });
-                records.push(CarrierRecord { charge: dollars(line), ..theirs });
+                // and only one of them may have a session
+                let session = theirs.session.filter(|_| !without_session);
+                records.push(CarrierRecord { charge: dollars(line), session, ..theirs });
             }
             if let Some(state) = state {
                 expected.push((id(number).0, state));
@@ -222,7 +236,8 @@ fn amounts_are_equal_to_the_millionth_that_each_record_is_rounded_to() {
     // of a carrier that tells nothing only the time is compared
     let untold = OurCall { told: None, ledger: Some(dollars(0)), ..ours };
     let claim = table(&[record(1, 60, 100)]).claim(&untold).unwrap();
-    assert!(matches!(judge(&untold, Some(&claim), false), Judged::Matched(_)));
+    let silent = MatchTerms { tells: false, ..terms() };
+    assert!(matches!(judge(&untold, Some(&claim), &silent), Judged::Matched(_)));
     // the ledger has another currency, so it has no cost of the carrier
     let elsewhere = Charge { micros: 0, currency: "EUR".parse().ok() };
     let ours = OurCall { ledger: Some(elsewhere), ..ours };
@@ -236,10 +251,87 @@ fn legs_of_one_session_that_are_two_calls_of_ours_are_told_apart() {
     let records = [record(1, 60, 100), record(2, 30, 40)].map(|record| CarrierRecord { session, ..record });
     assert_eq!(matched(&[one, two], &records), (vec![], 2));
     let goes_on = OurCall { ended: false, ..one };
-    assert_eq!(judge(&goes_on, None, true), Judged::Open);
+    assert_eq!(judge(&goes_on, None, &terms()), Judged::Open);
     // a call that never had a leg, and that nobody charges for
     let queued = OurCall { leg: None, session: None, told: None, ledger: None, ..call(3, 0, 0) };
     assert_eq!(matched(&[queued], &[]), (vec![], 0));
+}
+
+#[test]
+fn a_call_takes_no_leg_that_is_another_calls_own() {
+    let session = Some(id(9));
+    let [one, two] = [call(1, 60, 100), call(2, 30, 40)].map(|call| OurCall { session, ..call });
+    let split = |leg, seconds, micros: [i64; 2]| {
+        micros.map(|micros| CarrierRecord { session, ..record(leg, seconds, micros) })
+    };
+    // a millionth too much by rounding
+    let records = [split(1, 60, [50, 51]), split(2, 30, [20, 20])].concat();
+    assert_eq!(matched(&[one, two], &records), (vec![], 2));
+    assert_eq!(matched(&[two, one], &records), (vec![], 2));
+    // a carrier that told nothing of one
+    let untold = OurCall { told: None, ledger: None, ..one };
+    let (findings, matching) = matched(&[untold, two], &records);
+    assert_eq!((findings.len(), findings[0].micros, matching), (1, Some(101), 1));
+    // the leg of a transfer is nobody's own
+    let transferred = OurCall { told: Some(dollars(107)), ledger: Some(dollars(107)), ..one };
+    let records = [records, split(3, 10, [3, 3]).to_vec()].concat();
+    assert_eq!(matched(&[transferred, two], &records), (vec![], 2));
+}
+
+#[test]
+fn a_leg_whose_records_differ_in_having_a_session_is_one() {
+    let without = CarrierRecord { session: None, ..record(1, 60, 50) };
+    let records = [record(1, 60, 50), without, CarrierRecord { leg: id(2), ..record(1, 5, 7) }];
+    assert_eq!(table(&records).len(), 2);
+    assert_eq!(state_of(call(1, 60, 107), &records).0, None);
+    let (findings, _) = matched(&[], &records[..2]);
+    assert_eq!((findings.len(), findings[0].micros), (1, Some(100)));
+}
+
+#[test]
+fn what_the_ledger_should_have_and_has_not_is_a_difference() {
+    let unposted = OurCall { ledger: None, ..call(1, 60, 100) };
+    assert_eq!(state_of(unposted, &[record(1, 60, 100)]), (Some(MatchState::Differs), 0, Some(100)));
+    let claim = table(&[record(1, 60, 100)]).claim(&unposted).unwrap();
+    let agrees = |call: &OurCall, charged_since| {
+        let terms = MatchTerms { charged_since, ..terms() };
+        matches!(judge(call, Some(&claim), &terms), Judged::Matched(_))
+    };
+    // a client that is not billed, not yet, or in another currency; a call that costs it nothing
+    assert!(agrees(&unposted, None));
+    assert!(
+        agrees(&unposted, Some((at(2), Currency::USD))) && !agrees(&unposted, Some((at(1), Currency::USD)))
+    );
+    assert!(agrees(&unposted, "EUR".parse().ok().map(|euros| (at(0), euros))));
+    let foreign = OurCall { kind: CallKind::Foreign, ledger: Some(dollars(0)), ..unposted };
+    assert!(agrees(&foreign, Some((at(0), Currency::USD))));
+}
+
+#[test]
+fn what_is_charged_follows_from_the_carriers_own_length() {
+    let billed = |billed| CarrierRecord { billed_seconds: Some(billed), ..record(1, 59, 50) };
+    assert_eq!(state_of(call(1, 59, 50), &[billed(60)]).0, None);
+    assert_eq!(state_of(call(1, 59, 50), &[billed(120)]), (Some(MatchState::Differs), 61, Some(0)));
+}
+
+#[test]
+fn a_call_whose_end_was_never_told_is_a_difference_once_it_must_be_over() {
+    let open = OurCall { ended: false, told: None, ledger: None, ..call(1, 0, 0) };
+    let claim = table(&[record(1, 60, 100)]).claim(&open);
+    let judged = |claim: Option<&Claim>, over| judge(&open, claim, &MatchTerms { over, ..terms() });
+    assert_eq!(judged(claim.as_ref(), false), Judged::Open);
+    assert_eq!(judged(None, true), Judged::Open);
+    let Judged::Found(finding) = judged(claim.as_ref(), true) else { panic!("nothing found") };
+    assert_eq!((finding.state, finding.seconds, finding.micros), (MatchState::Differs, 60, Some(100)));
+}
+
+#[test]
+fn a_record_that_names_no_connection_is_joined_and_never_listed_by_itself() {
+    let unnamed = |leg| CarrierRecord { is_ours: false, ..record(leg, 60, 100) };
+    assert_eq!(matched(&[call(1, 60, 100)], &[unnamed(1), unnamed(2)]), (vec![], 1));
+    // one of its records says so
+    let (findings, _) = matched(&[], &[unnamed(1), record(1, 60, 100)]);
+    assert_eq!((findings.len(), findings[0].micros), (1, Some(200)));
 }
 
 #[test]
@@ -279,6 +371,11 @@ fn a_finding_is_listed_once_and_again_when_it_changes_or_matches() {
     assert_eq!(one.id(id), two.id(id));
     let alone = matched(&[], &[record(1, 60, 100)]).0[0];
     assert_ne!(alone.id(id), one.id(id));
+    // only records of the carrier's can be gone
+    let mut day = MatchDay::default();
+    [one, alone].map(|finding| day.evolve(&listed(finding, 1)));
+    assert_eq!(day.open_records().collect::<Vec<_>>(), [alone.id(id)]);
+    assert!(!day.is_news(one.id(id), &one) && day.is_news(one.id(id), &two));
 }
 
 #[test]

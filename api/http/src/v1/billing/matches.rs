@@ -3,17 +3,19 @@
 use actix_web::{get, post, web};
 use actors::Session;
 use domain::billing::matching::{
-    MatchCounts, MatchDay, MatchSchedule, MatchScheduleCommand, MatchScheduleRefusal, MatchState,
+    MatchCounts, MatchDay, MatchEvent, MatchRan, MatchSchedule, MatchScheduleCommand, MatchScheduleRefusal,
+    MatchState,
 };
-use domain::envelope::Time;
-use domain::ids::BillingMatchScheduleId;
+use domain::envelope::{StreamId, Time, Version};
+use domain::ids::{BillingMatchScheduleId, ClientId};
+use domain::ports::event_store::Direction;
 use domain::ports::telephony::Telephony as _;
+use domain::wire::DomainEvent as _;
 use projections::billing::{MatchFilter, MatchView};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::super::commands::{AsProblem, context, problem};
-use super::super::folded::fold_or_initial;
 use super::super::paging::{self, PageParams};
 use super::word;
 use crate::auth::Caller;
@@ -21,6 +23,9 @@ use crate::auth::permissions::{BillingRead, BillingWrite};
 use crate::backend::Backend;
 use crate::problem::{ApiError, Code, Problem};
 use crate::{Answer, Enveloped, JsonBody, Listed, Query, RequestContext};
+
+/// Events that are read at a time.
+const PAGE: usize = 200;
 
 impl AsProblem for MatchScheduleRefusal {
     const KIND: &'static str = "match";
@@ -88,6 +93,8 @@ pub(crate) struct MatchDayView {
     unbilled: u64,
     /// Calls that had not ended.
     open: u64,
+    /// Calls that went through an account or a connection whose records were not read: they are not judged.
+    unread: u64,
 }
 
 /// Get what a day came to when it was last matched.
@@ -107,14 +114,43 @@ pub(crate) async fn get_billing_match_day(
     let day: chrono::NaiveDate = date.parse().map_err(|_| ApiError::not_found("match"))?;
     let provider = backend.carriers.provider();
     let stream = MatchDay::id(caller.client, provider, day).stream();
-    let folded = fold_or_initial::<MatchDay>(&backend, caller.client, &stream, "match", None).await?;
-    let ran = folded.state.ran();
-    let counts = ran.map(|ran| ran.counts).unwrap_or_default();
-    let MatchCounts { matched, ours_only, theirs_only, differs, unbilled, open } = counts;
-    let (date, provider, ran_at) = (day.to_string(), provider.to_owned(), ran.map(|ran| ran.at));
-    let view =
-        MatchDayView { date, provider, ran_at, matched, ours_only, theirs_only, differs, unbilled, open };
-    Ok(Answer::data(&view))
+    let ran = last_run(&backend, caller.client, &stream).await?;
+    let MatchCounts { matched, ours_only, theirs_only, differs, unbilled, open, unread } =
+        ran.as_ref().map(|ran| ran.counts).unwrap_or_default();
+    Ok(Answer::data(&MatchDayView {
+        date: day.to_string(),
+        provider: provider.to_owned(),
+        ran_at: ran.map(|ran| ran.at),
+        matched,
+        ours_only,
+        theirs_only,
+        differs,
+        unbilled,
+        open,
+        unread,
+    }))
+}
+
+/// The last run over a client's day. It is read from the end: a day may have as many findings as calls.
+async fn last_run(
+    backend: &Backend,
+    client: ClientId,
+    stream: &StreamId,
+) -> Result<Option<MatchRan>, ApiError> {
+    let log = &backend.runtime.store;
+    let mut before = Version::NONE;
+    loop {
+        let page = log.read_stream(stream, before, Direction::Backwards, PAGE).await;
+        let page = page.map_err(ApiError::internal)?;
+        let Some(oldest) = page.last() else { return Ok(None) };
+        before = oldest.version;
+        for event in page.iter().filter(|event| event.client_id == client) {
+            let fact = MatchEvent::decode(&event.event_type, event.schema, &event.payload);
+            if let MatchEvent::Ran(ran) = fact.map_err(ApiError::internal)? {
+                return Ok(Some(ran));
+            }
+        }
+    }
 }
 
 /// A day that is to be matched.
