@@ -184,7 +184,7 @@ async fn lost_answers_create_no_second_agent_and_no_second_call() -> Result<()> 
     ultravox.trap(Operation::CreateAgent, Trap::LoseAnswer);
     let agent = deployed(&world.api).await?;
     assert_eq!((ultravox.agents("main").len(), ultravox.asked(Operation::CreateAgent)), (1, 1));
-    ultravox.trap(Operation::CreateCall, Trap::LoseAnswer);
+    ultravox.trap(Operation::CreateCall, Trap::LoseAnswerTo503);
     ultravox.trap(Operation::ListCalls, Trap::Refuse { status: 503, retry_after: Some("1".to_owned()) });
     let (id, call) = placed(&world, &ultravox, &agent).await?;
     assert_eq!(ultravox.asked(Operation::CreateCall), 1);
@@ -200,7 +200,7 @@ async fn lost_answers_create_no_second_agent_and_no_second_call() -> Result<()> 
     world.call_when(&id, |call| call["status"] == "in_progress").await?;
     world.api.post(&format!("/api/v1/calls/{id}/say"), json!({"text": "One moment."})).await?.data()?;
     until("the text at Ultravox", SOON, async || Ok(ultravox.messages(&call).first().cloned())).await?;
-    ultravox.trap(Operation::SendMessage, Trap::LoseAnswer);
+    ultravox.trap(Operation::SendMessage, Trap::LoseAnswerTo503);
     world.api.post(&format!("/api/v1/calls/{id}/say"), json!({"text": "Still there?"})).await?.data()?;
     until("the failed text", SOON, async || {
         let events = world.api.list_all(&format!("/api/v1/calls/{id}/events")).await?;
@@ -354,6 +354,41 @@ async fn edits_there_are_shown_and_agents_follow_their_clients_account() -> Resu
     deploy(&world.api, &agent).await?;
     let failed = sync_when(&world.api, &agent, "failed").await?;
     assert_eq!(failed["error"], "double_braces");
+    world.close().await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_is_followed_and_ended_where_it_was_placed_though_the_account_changed_since() -> Result<()> {
+    let (world, ultravox) = started().await?;
+    let agent = deployed(&world.api).await?;
+    let (id, call) = placed(&world, &ultravox, &agent).await?;
+    ultravox.join(&call);
+    delivered(&world, &ultravox.webhook("call.joined", &call)).await?;
+    world.call_when(&id, |call| call["status"] == "in_progress").await?;
+    // a mistyped key, and then more changes of other settings than keys are kept
+    let account = json!({"provider": "ultravox", "api_key": "mistyped-key"});
+    world.api.patch("/api/v1/auth/providers/runtime", None, account).await?.data()?;
+    for calls_per_minute in 40..46 {
+        let settings = json!({"caller_id": CALLER_ID, "calls_per_minute": calls_per_minute.to_string()});
+        world
+            .api
+            .patch("/api/v1/auth/providers/runtime", None, json!({"settings": settings}))
+            .await?
+            .data()?;
+    }
+    let failed = sync_when(&world.api, &agent, "failed").await?;
+    assert_eq!(failed["error"], "http_403");
+    world.api.post(&format!("/api/v1/calls/{id}/hangup"), json!({})).await?.data()?;
+    until("the hang-up at Ultravox", SOON, async || Ok((!ultravox.messages(&call).is_empty()).then_some(())))
+        .await?;
+    // the end is seen by a look, in the account before
+    let over = until("the end", PATIENT, async || {
+        let call = world.api.get(&format!("/api/v1/calls/{id}")).await?.data()?;
+        Ok((call["status"] == "ended").then_some(call))
+    })
+    .await?;
+    assert_eq!(text(&over, "end_reason"), "api_hangup");
     world.close().await?;
     Ok(())
 }

@@ -20,26 +20,32 @@ struct Desk<'a> {
     agent: AgentId,
     copy: Session<AgentSync>,
     context: CommandContext,
+    /// Requests that there had been when the work was begun.
+    asked: u64,
 }
 
 impl HostedDeps {
     async fn desk(&self, item: &OutboxItem, agent: AgentId) -> Result<Desk<'_>, SyncError> {
-        let mut copy = Session::new(self.runtime.clone(), AgentSyncId::of(agent).stream());
+        let mut copy = Session::<AgentSync>::new(self.runtime.clone(), AgentSyncId::of(agent).stream());
         copy.refresh().await.map_err(|error| SyncError::Log(error.to_string()))?;
         let context = CommandContext::following("outbox", item.client, &item.cause);
-        Ok(Desk { deps: self, client: item.client, agent, copy, context })
+        let asked = copy.state().asked();
+        Ok(Desk { deps: self, client: item.client, agent, copy, context, asked })
     }
 
     /// Brings the copy of an agent to where the deployed version and the client's account want it. Whatever was done
-    /// before is found again first, so that a repeat creates no second copy.
-    pub(crate) async fn sync_agent(&self, item: &OutboxItem) -> Result<(), SyncError> {
+    /// before is found again first, so that a repeat creates no second copy. `asked` becomes the number of requests
+    /// that this answers.
+    pub(crate) async fn sync_agent(&self, item: &OutboxItem, asked: &mut u64) -> Result<(), SyncError> {
         let id = AgentId(item.subject);
+        // read before the agent and the account are: what changes later is asked for again
+        let mut desk = self.desk(item, id).await?;
+        *asked = desk.asked;
         let mut agent = Session::<Agent>::new(self.runtime.clone(), id.stream());
         agent.refresh().await.map_err(|error| SyncError::Log(error.to_string()))?;
         if agent.client() != Some(item.client) {
             return Ok(());
         }
-        let mut desk = self.desk(item, id).await?;
         let deployed = agent.state().deployed().filter(|(_, terms)| terms.runtime.is_hosted());
         if let Some((version, terms)) = deployed {
             match self.agents.account(item.client).await? {
@@ -48,7 +54,8 @@ impl HostedDeps {
                     desk.bring(account, version, &ours).await?;
                 }
                 None => {
-                    desk.tell(SyncCommand::Fail { code: "no_account".to_owned(), now: desk.now() }).await?
+                    let (code, now) = ("no_account".to_owned(), desk.now());
+                    desk.tell(SyncCommand::Fail { code, answers: *asked, now }).await?
                 }
             }
         } else if let Some(current) = desk.copy.state().current().cloned() {
@@ -58,10 +65,15 @@ impl HostedDeps {
         desk.delete_left().await
     }
 
-    /// Records that the copy cannot be made.
-    pub(crate) async fn fail_sync(&self, item: &OutboxItem, code: &str) -> Result<(), SyncError> {
+    /// Records that the copy cannot be made, which answers the first `answers` requests.
+    pub(crate) async fn fail_sync(
+        &self,
+        item: &OutboxItem,
+        code: &str,
+        answers: u64,
+    ) -> Result<(), SyncError> {
         let mut desk = self.desk(item, AgentId(item.subject)).await?;
-        desk.tell(SyncCommand::Fail { code: code.to_owned(), now: desk.now() }).await
+        desk.tell(SyncCommand::Fail { code: code.to_owned(), answers, now: desk.now() }).await
     }
 
     /// Compares a copy with what was written there. Answers whether it is still the copy that was written at `at`.
@@ -90,12 +102,20 @@ impl HostedDeps {
         let agents = agents.map_err(|error| SyncError::Log(error.to_string()))?;
         for agent in agents.ok_or(SyncError::NotYet("the view of agents is not there yet"))? {
             let mut desk = self.desk(item, agent).await?;
-            if desk.copy.state().at().is_some() {
+            // a first copy that is being made now may go to the account before
+            if desk.copy.state().at().is_some() || self.is_hosted(agent).await? {
                 let (origin, now) = (Origin::default(), desk.now());
                 desk.tell(SyncCommand::Request { overwrite: true, origin, now }).await?;
             }
         }
         Ok(())
+    }
+
+    /// Whether the agent's deployed version runs at the runtime.
+    async fn is_hosted(&self, agent: AgentId) -> Result<bool, SyncError> {
+        let mut agent = Session::<Agent>::new(self.runtime.clone(), agent.stream());
+        agent.refresh().await.map_err(|error| SyncError::Log(error.to_string()))?;
+        Ok(agent.state().deployed().is_some_and(|(_, terms)| terms.runtime.is_hosted()))
     }
 }
 
@@ -144,7 +164,8 @@ impl Desk<'_> {
         };
         let RemoteAgent { remote_id, revision, .. } = written;
         let copy = AgentCopy { account, remote_id };
-        self.tell(SyncCommand::Copy(AgentCopied { copy, version, revision, at: self.now() })).await
+        let (answers, at) = (self.asked, self.now());
+        self.tell(SyncCommand::Copy(AgentCopied { copy, version, revision, answers, at })).await
     }
 
     async fn compare(&mut self, found: Option<&RemoteAgent>) -> Result<(), SyncError> {

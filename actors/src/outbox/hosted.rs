@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use domain::agent::AgentRuntime;
 use domain::agent::sync::SyncEvent;
-use domain::call::terms::{CommandKind, EndReason, Fault};
+use domain::call::report::CarrierFact;
+use domain::call::terms::{CommandKind, EndReason, Fault, Status, TranscriptTrack};
 use domain::call::{CallCommand, CallEvent, Outcome, Outgoing, Work};
 use domain::envelope::Recorded;
 use domain::ids::{AgentId, CallId, derive};
@@ -21,6 +22,7 @@ use super::perform::{CallError, EffectRun, NextStep};
 use super::recordings::pause;
 use super::retry::{Next, after_failure, backoff};
 use super::time::JobClock;
+use crate::context::CommandContext;
 use crate::hosted::SyncError;
 use crate::session::CommandError;
 
@@ -32,6 +34,15 @@ const LONGEST_LOOK: Duration = Duration::from_secs(120);
 const LONGEST_BILL_LOOK: Duration = Duration::from_secs(1_800);
 /// How long a bill may take, from when the call began there.
 const BILL_PATIENCE: TimeDelta = TimeDelta::hours(72);
+/// How long after its longest duration a call that cannot be read is taken to be over.
+const OPEN_PATIENCE: Duration = Duration::from_secs(900);
+/// Added to the attempts of a look when the runtime knows the call no more, and again once it does: an odd number of
+/// them says that it did not know it at the last look. Three days have less than this many looks.
+const UNKNOWN: u32 = 1 << 16;
+/// Attempts to read what was said while the runtime knows nothing of it: about four minutes.
+const MAX_UNSAID: u32 = 8;
+/// Longest pause before speech that was refused for now is sent again.
+const LONGEST_SPEECH_PAUSE: Duration = Duration::from_secs(60);
 /// How long a dial may be held back before it is given up.
 const DIAL_PATIENCE: TimeDelta = TimeDelta::minutes(10);
 /// Pause while the runtime refuses a command because nobody is on the call yet.
@@ -124,19 +135,21 @@ impl EffectRun<'_> {
         if !dial.runtime.is_hosted() {
             return Ok(None);
         }
+        let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
+        let queued = self.followed_event().await.map_err(CommandError::from)?;
+        let late = queued.is_some_and(|queued| now - queued.recorded_at > DIAL_PATIENCE);
+        // one that may have been sent is looked for instead
+        if late && self.deps.calls.inspect(self.call()).await?.status() == Status::Queued {
+            let (reason, fault, code) = (EndReason::DialTimeout, Fault::Provider, "held_back".to_owned());
+            let fail = CallCommand::FailDial { effect_id, reason, fault, code, now };
+            return self.tell_if_open(fail).await.map(Some);
+        }
         let held = match self.carrier(dial.runtime) {
             Ok(carrier) => carrier.may_dial(&dial).await,
             Err(error) => Err(error),
         };
         // another error is met again by the dial itself
         let Err(CarrierError::Held { reason, pause }) = held else { return Ok(None) };
-        let (effect_id, now) = (self.item.effect_id, self.deps.runtime.clock.now());
-        let queued = self.followed_event().await.map_err(CommandError::from)?;
-        if queued.is_some_and(|queued| now - queued.recorded_at > DIAL_PATIENCE) {
-            let (reason, fault, code) = (EndReason::DialTimeout, Fault::Provider, "held_back".to_owned());
-            let fail = CallCommand::FailDial { effect_id, reason, fault, code, now };
-            return self.tell_if_open(fail).await.map(Some);
-        }
         Ok(Some(NextStep::wait(pause, &reason)))
     }
 
@@ -165,7 +178,8 @@ impl EffectRun<'_> {
             // certainly not done, and not counted: the row says again that nothing was begun
             CarrierError::NotReady { .. } if ending => Ok(NextStep::wait(NOT_JOINED_PAUSE, &error)),
             CarrierError::Unavailable { retry_after, .. } if once => {
-                Ok(NextStep::wait(retry_after.unwrap_or(NOT_JOINED_PAUSE), &error))
+                let pause = retry_after.unwrap_or(NOT_JOINED_PAUSE);
+                Ok(NextStep::wait(pause.clamp(NOT_JOINED_PAUSE, LONGEST_SPEECH_PAUSE), &error))
             }
             CarrierError::Unknown { .. } if once => self.settle(failed("answer_lost")).await,
             error => match after_failure(&error, self.item.work, self.attempts(), self.item.effect_id) {
@@ -196,32 +210,36 @@ impl EffectRun<'_> {
         let Some(control_id) = call.control_id().filter(|_| !complete && call.merged_into().is_none()) else {
             return Ok(NextStep::NOTHING_TO_DO);
         };
-        let now = self.deps.runtime.clock.now();
-        let next = look_pause(call.is_over(), self.item.attempts);
+        let late = self.deps.runtime.clock.now() - began.recorded_at;
+        let (looks, unknown) = (self.item.attempts % UNKNOWN, self.item.attempts / UNKNOWN % 2 == 1);
+        let mut next = (1, "more is still to come".to_owned());
         match hosted.telephony.read_call(self.item.client, control_id).await {
             Ok(Some(report)) => {
                 self.deps.inbox.take(report, Some(self.item.client), None, None).await?;
+                next.0 += if unknown { UNKNOWN } else { 0 };
             }
-            Ok(None) if call.is_over() => return Ok(NextStep::NOTHING_TO_DO),
-            Ok(None) if self.item.attempts > 0 => {
-                let context =
-                    crate::context::CommandContext::following("outbox", self.item.client, &self.item.cause);
-                self.deps.calls.execute(id, CallCommand::LegLost { now }, context, None).await?;
-                return Ok(NextStep::NOTHING_TO_DO);
-            }
-            Ok(None) => return Ok(NextStep::postpone(next, &"the runtime does not know the call")),
             Err(CarrierError::Held { reason, pause }) => return Ok(NextStep::wait(pause, &reason)),
-            Err(error) if call.is_over() && now - began.recorded_at > BILL_PATIENCE => {
-                tracing::warn!(call.id = %id, %error, "a call at the voice runtime was never billed");
-                return Ok(NextStep::NOTHING_TO_DO);
+            // one such answer may be wrong: a replica may lag
+            Ok(None) if !unknown => next = (1 + UNKNOWN, "the runtime does not know the call".to_owned()),
+            Err(error) if call.is_over() || !is_past(late, call.max_duration()) => next.1 = error.to_string(),
+            Ok(None) if call.is_over() => {}
+            Ok(None) | Err(_) => {
+                let cause = &self.item.cause;
+                let context = CommandContext::following("outbox", self.item.client, cause);
+                let lost = CallCommand::LegLost { now: self.deps.runtime.clock.now() };
+                self.deps.calls.execute(id, lost, context, None).await?;
             }
-            Err(error) => return Ok(NextStep::postpone(next, &error)),
         }
         let call = self.deps.calls.inspect(id).await?;
-        if call.is_over() && (call.runtime_bill().is_some() || now - began.recorded_at > BILL_PATIENCE) {
+        let billed = call.runtime_bill().is_some();
+        if call.is_over() && (billed || late > BILL_PATIENCE) {
+            if !billed {
+                tracing::warn!(call.id = %id, "a call at the voice runtime was never billed");
+            }
             return Ok(NextStep::NOTHING_TO_DO);
         }
-        Ok(NextStep::postpone(look_pause(call.is_over(), self.item.attempts), &"more is still to come"))
+        let (attempts, why) = next;
+        Ok(NextStep::Postpone { pause: look_pause(call.is_over(), looks), why, attempts })
     }
 
     /// Reads what was said on a call that is over, and gives it to the call: what it knows already is no news.
@@ -232,11 +250,17 @@ impl EffectRun<'_> {
         let (Some(control_id), Some(began)) = (call.control_id(), call.answered_at()) else {
             return Ok(NextStep::NOTHING_TO_DO);
         };
+        // lines of the transcript already: the runtime lists what it was told to say like anything else
+        let mut told = call.spoken();
         let mut cursor = None;
         for _ in 0..MAX_MESSAGE_PAGES {
             let page = match hosted.telephony.read_messages(client, control_id, began, cursor).await {
                 Ok(Some(page)) => page,
-                Ok(None) => return Ok(NextStep::NOTHING_TO_DO),
+                Ok(None) if self.attempts() >= MAX_UNSAID => return Ok(NextStep::NOTHING_TO_DO),
+                Ok(None) => {
+                    let pause = pause(self.attempts(), self.item.effect_id);
+                    return Ok(NextStep::postpone(pause, &"nothing is known of what was said"));
+                }
                 Err(CarrierError::Held { reason, pause }) => return Ok(NextStep::wait(pause, &reason)),
                 Err(error @ (CarrierError::Refused { .. } | CarrierError::NotConfigured)) => {
                     tracing::warn!(call.id = %id, %error, "what was said on a call cannot be read");
@@ -250,7 +274,8 @@ impl EffectRun<'_> {
                     return Ok(NextStep::postpone(pause(self.attempts(), self.item.effect_id), &error));
                 }
             };
-            for report in page.reports {
+            for mut report in page.reports {
+                leave_out_told(&mut report.fact, &mut told);
                 self.deps.inbox.take(report, Some(client), None, None).await?;
             }
             cursor = page.next;
@@ -264,8 +289,11 @@ impl EffectRun<'_> {
 
     pub(super) async fn of_hosted_agent(&self) -> NextStep {
         let Some(hosted) = &self.deps.hosted else { return NextStep::NOTHING_TO_DO };
+        let mut asked = 0;
         let done = match self.item.work {
-            Work::SyncAgent => hosted.sync_agent(self.item).await.map(|()| NextStep::NOTHING_TO_DO),
+            Work::SyncAgent => {
+                hosted.sync_agent(self.item, &mut asked).await.map(|()| NextStep::NOTHING_TO_DO)
+            }
             Work::SyncAccount => hosted.sync_account(self.item).await.map(|()| NextStep::NOTHING_TO_DO),
             _ => self.check_agent(hosted).await,
         };
@@ -276,8 +304,9 @@ impl EffectRun<'_> {
         let syncing = self.item.work == Work::SyncAgent;
         let code = match &error {
             SyncError::Runtime(CarrierError::Held { pause, .. }) => return NextStep::wait(*pause, &error),
-            SyncError::Runtime(CarrierError::Unknown { .. }) => {
-                return NextStep::postpone(LOST_PAUSE, &error);
+            SyncError::Runtime(CarrierError::Unknown { .. }) if self.attempts() < MAX_SYNCS => {
+                let pause = pause(self.attempts(), self.item.effect_id);
+                return NextStep::postpone(pause.max(LOST_PAUSE), &error);
             }
             SyncError::NotYet(_) => return NextStep::wait(Duration::from_secs(1), &error),
             SyncError::Runtime(CarrierError::Refused { code, .. }) => code.clone(),
@@ -290,7 +319,7 @@ impl EffectRun<'_> {
             return NextStep::postpone(pause(u32::MAX, self.item.effect_id), &error);
         }
         tracing::warn!(agent.id = %AgentId(self.item.subject), code, "an agent cannot be copied to the voice runtime");
-        match hosted.fail_sync(self.item, &code).await {
+        match hosted.fail_sync(self.item, &code, asked).await {
             Ok(()) => NextStep::NOTHING_TO_DO,
             Err(error) => NextStep::postpone(pause(self.attempts(), self.item.effect_id), &error),
         }
@@ -310,6 +339,22 @@ impl EffectRun<'_> {
 
 fn failed(code: &str) -> Outcome {
     Outcome::Failed { code: code.to_owned(), gone: false }
+}
+
+/// Whether a call of this longest duration is over by now, whatever became of it.
+fn is_past(late: TimeDelta, longest: Duration) -> bool {
+    late.to_std().is_ok_and(|late| late > longest + OPEN_PATIENCE)
+}
+
+/// Keeps a line of the agent's without adding it to the transcript, if the node had it said: each text once.
+fn leave_out_told(fact: &mut CarrierFact, told: &mut Vec<String>) {
+    let CarrierFact::Transcribed(line) = &*fact else { return };
+    let text = line.text.reveal().map(|text| text.trim()).filter(|_| line.track == TranscriptTrack::Outbound);
+    let known = text.and_then(|text| told.iter().position(|told| told.trim() == text));
+    if let Some(known) = known {
+        told.remove(known);
+        *fact = CarrierFact::Noted;
+    }
 }
 
 /// Pause before the next look at a call: doubling from 15 seconds.

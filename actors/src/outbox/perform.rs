@@ -386,7 +386,12 @@ impl EffectRun<'_> {
     }
 
     async fn command(&self) -> Result<NextStep, CallError> {
-        let command = match self.deps.calls.prepare(self.call(), self.item.effect_id).await? {
+        let prepared = match self.deps.calls.prepare(self.call(), self.item.effect_id).await {
+            Ok(prepared) => prepared,
+            // nothing was sent: it is no attempt, after which speech would count as perhaps said
+            Err(error) => return Ok(NextStep::wait(NO_LEG_PAUSE, &error)),
+        };
+        let command = match prepared {
             None | Some(Outgoing::Dial(_)) => return Ok(NextStep::NOTHING_TO_DO),
             Some(Outgoing::NoLegYet) => {
                 return Ok(NextStep::wait(NO_LEG_PAUSE, &"the leg is not known yet"));

@@ -12,10 +12,10 @@ use domain::agent::sync::{AgentSync, Difference, SyncCommand};
 use domain::agent::{Agent, AgentCommand, AgentCreated, AgentPatch, AgentRuntime, AgentTerms};
 use domain::call::report::{
     CarrierFact, CarrierReport, FoundRecording, HangUp, HangUpCause, HangUpSource, HostedCall, LegRef,
-    LegRole, LegTag, RuntimeBill,
+    LegRole, LegTag, RuntimeBill, Transcribed,
 };
-use domain::call::terms::{EndReason, EndedBy, Status};
-use domain::call::{CallCommand, Queue};
+use domain::call::terms::{EndReason, EndedBy, Status, TranscriptTrack};
+use domain::call::{CallCommand, CallEvent, Queue};
 use domain::envelope::{Position, Time};
 use domain::ids::{AgentId, AgentSyncId, CallId, ClientId};
 use domain::model::{ModelRef, Provider};
@@ -24,8 +24,12 @@ use domain::phone::Party;
 use domain::ports::StoreUnavailable;
 use domain::ports::clock::Clock;
 use domain::ports::hosted::{AgentCatalogue, HostedAgent, HostedAgents, RemoteAgent};
-use domain::ports::telephony::{CarrierError, Dial, LegAction, LegCommand, LegState, Telephony};
+use domain::ports::telephony::{
+    CarrierError, Dial, LegAction, LegCommand, LegState, MessagePage, RefusedBecause, Telephony,
+};
 use domain::ports::vault::{Sealed, Vault, VaultError};
+use domain::provider::{ProviderAccount, ProviderCommand, ProviderKind, account_stream};
+use domain::wire::DomainEvent as _;
 use uuid::Uuid;
 
 use crate::world::{CLIENT, World, leg};
@@ -45,6 +49,14 @@ struct ScriptedRuntime {
     answers: Mutex<VecDeque<CarrierError>>,
     known: Mutex<Option<HostedCall>>,
     joined: Mutex<bool>,
+    /// What the next looks at the call meet; when they run out, it is shown. `None`: it is not known.
+    looks: Mutex<VecDeque<Option<CarrierError>>>,
+    /// What was said on the call, as it is read; `None` while nothing is known of it.
+    said: Mutex<Option<Vec<(TranscriptTrack, String)>>>,
+    /// How long it takes to write an agent.
+    slow: Mutex<Duration>,
+    /// Whether creations fail without being carried out, as if their answer was lost.
+    creates_nothing: Mutex<bool>,
     clock: Arc<dyn Clock>,
 }
 
@@ -73,6 +85,13 @@ impl ScriptedRuntime {
     fn there(&self) -> Vec<(u64, String)> {
         let agents = self.agents.lock().unwrap();
         agents.iter().map(|(account, _, _, prompt)| (*account, prompt.clone())).collect()
+    }
+
+    async fn write(&self) {
+        let slow = *self.slow.lock().unwrap();
+        if !slow.is_zero() {
+            self.clock.sleep(slow).await;
+        }
     }
 
     fn shows(&self, known: HostedCall) {
@@ -130,7 +149,40 @@ impl Telephony for ScriptedRuntime {
 
     async fn read_call(&self, _: ClientId, _: &str) -> Result<Option<CarrierReport>, CarrierError> {
         self.asked.lock().unwrap().push("read_call".to_owned());
+        match self.looks.lock().unwrap().pop_front() {
+            Some(Some(error)) => return Err(error),
+            Some(None) => return Ok(None),
+            None => {}
+        }
         Ok(self.known.lock().unwrap().clone().map(|known| self.report(known)))
+    }
+
+    async fn read_messages(
+        &self,
+        _: ClientId,
+        _: &str,
+        began: Time,
+        _: Option<String>,
+    ) -> Result<Option<MessagePage>, CarrierError> {
+        self.asked.lock().unwrap().push("read_messages".to_owned());
+        let said = self.said.lock().unwrap().clone();
+        let report = |(n, (track, text)): (usize, (TranscriptTrack, String))| CarrierReport {
+            event_id: format!("message {n}"),
+            event_type: "message".to_owned(),
+            occurred_at: began + Duration::from_secs(n as u64),
+            fact: CarrierFact::Transcribed(Transcribed {
+                text: text.into(),
+                confidence_permille: None,
+                is_final: true,
+                track,
+            }),
+            ..self.report(HostedCall::default())
+        };
+        let page = |said: Vec<_>| MessagePage {
+            reports: said.into_iter().enumerate().map(report).collect(),
+            next: None,
+        };
+        Ok(said.map(page))
     }
 
     async fn find_leg(&self, _: &LegTag) -> Result<Option<LegRef>, CarrierError> {
@@ -193,7 +245,11 @@ impl HostedAgents for ScriptedRuntime {
         account: u64,
         agent: &HostedAgent,
     ) -> Result<RemoteAgent, CarrierError> {
+        self.write().await;
         let answered = self.answer("create")?;
+        if *self.creates_nothing.lock().unwrap() {
+            return Err(Self::lost());
+        }
         let mut agents = self.agents.lock().unwrap();
         let id = format!("remote-{account}-{}", agents.len());
         agents.push((account, id.clone(), agent.id, agent.system_prompt.clone()));
@@ -208,6 +264,7 @@ impl HostedAgents for ScriptedRuntime {
         remote_id: &str,
         agent: &HostedAgent,
     ) -> Result<RemoteAgent, CarrierError> {
+        self.write().await;
         self.answer("update")?;
         for there in self.agents.lock().unwrap().iter_mut().filter(|(_, id, ..)| id == remote_id) {
             there.3.clone_from(&agent.system_prompt);
@@ -266,6 +323,10 @@ fn started() -> (World, Arc<ScriptedRuntime>) {
         answers: Mutex::default(),
         known: Mutex::new(Some(HostedCall { outbound: true, ..HostedCall::default() })),
         joined: Mutex::new(true),
+        looks: Mutex::default(),
+        said: Mutex::default(),
+        slow: Mutex::default(),
+        creates_nothing: Mutex::default(),
         clock: world.clock.clone(),
     });
     *world.hosted.lock().unwrap() = Some(HostedDeps {
@@ -400,12 +461,13 @@ async fn an_agent_is_created_once_though_the_answer_was_lost_and_overwritten_aft
 #[actix::test]
 async fn syncs_of_an_agent_never_overlap() {
     let (world, runtime) = started();
+    *runtime.slow.lock().unwrap() = Duration::from_secs(2);
     deployed(&world).await;
     for prompt in ["a", "b", "c"] {
         change(&world, AgentPatch { system_prompt: Some(prompt.to_owned()), ..AgentPatch::default() }).await;
         ask_for_sync(&world, true).await;
     }
-    world.pass(Duration::from_secs(5)).await;
+    world.pass(Duration::from_secs(30)).await;
     assert_eq!((runtime.count("create"), runtime.there()), (1, vec![(1, "c".to_owned())]));
 }
 
@@ -592,4 +654,195 @@ async fn a_webhook_with_our_metadata_accepts_a_dial_whose_answer_is_not_there_ye
     world.pass(Duration::from_secs(3)).await;
     assert_eq!(world.calls.inspect(call).await.unwrap().status(), Status::InProgress);
     assert_eq!((world.only_call().await, runtime.count("find_leg")), (call, 0));
+}
+
+fn refused() -> CarrierError {
+    let (because, code) = (RefusedBecause::Settings, "http_401".to_owned());
+    CarrierError::Refused { because, status: 401, code, title: String::new() }
+}
+
+async fn configure_account(world: &World, key: &str) {
+    let stream = account_stream(CLIENT, ProviderKind::Runtime);
+    let mut account = Session::<ProviderAccount>::new(world.runtime.clone(), stream);
+    let key = Sealed { key: Uuid::nil(), bytes: key.as_bytes().to_vec().into() };
+    let command = ProviderCommand::Configure {
+        kind: ProviderKind::Runtime,
+        provider: Some("ultravox".to_owned()),
+        api_key: Some((key, "last".to_owned())),
+        settings: None,
+        origin: Origin::default(),
+        now: world.clock.now(),
+    };
+    account.execute(&command, &world.context(), None).await.unwrap();
+}
+
+#[actix::test]
+async fn an_account_that_changes_again_while_an_agent_is_written_is_synced_too() {
+    let (world, runtime) = started();
+    deployed(&world).await;
+    world.settle().await;
+    *runtime.slow.lock().unwrap() = Duration::from_secs(4);
+    for account in [2, 3] {
+        *runtime.account.lock().unwrap() = Some(account);
+        configure_account(&world, &format!("key of {account}")).await;
+        world.pass(Duration::from_secs(1)).await;
+    }
+    world.pass(Duration::from_secs(30)).await;
+    assert_eq!(runtime.there(), [(3, "First.".to_owned())]);
+    let now = copy(&world.runtime).await;
+    assert_eq!((now.current().map(|current| current.copy.account), now.wanted()), (Some(3), None));
+}
+
+#[actix::test]
+async fn a_first_copy_that_is_being_made_follows_its_account() {
+    let (world, runtime) = started();
+    *runtime.slow.lock().unwrap() = Duration::from_secs(4);
+    deployed(&world).await;
+    world.pass(Duration::from_secs(1)).await;
+    *runtime.account.lock().unwrap() = Some(2);
+    configure_account(&world, "another key").await;
+    world.pass(Duration::from_secs(30)).await;
+    assert_eq!(runtime.there(), [(2, "First.".to_owned())]);
+}
+
+#[actix::test]
+async fn a_mended_key_is_tried_though_the_refusal_of_the_earlier_one_comes_later() {
+    let (world, runtime) = started();
+    deployed(&world).await;
+    world.settle().await;
+    *runtime.account.lock().unwrap() = Some(2);
+    configure_account(&world, "mistyped").await;
+    // the mended key is there before the refusal is recorded
+    *runtime.slow.lock().unwrap() = Duration::from_secs(4);
+    world.pass(Duration::from_secs(1)).await;
+    runtime.fails_next([refused()]);
+    *runtime.account.lock().unwrap() = Some(3);
+    configure_account(&world, "mended").await;
+    world.pass(Duration::from_secs(30)).await;
+    let now = copy(&world.runtime).await;
+    assert_eq!((now.failure(), now.current().map(|current| current.copy.account)), (None, Some(3)));
+}
+
+#[actix::test]
+async fn a_dial_that_is_held_back_when_it_is_sent_fails_after_ten_minutes_too() {
+    let (world, runtime) = started();
+    let held = || CarrierError::Held { reason: "breaker".to_owned(), pause: Duration::from_secs(10) };
+    // it may be sent each time, and then is held back after all
+    runtime.fails_next((0..1_000).flat_map(|_| [ScriptedRuntime::lost(), held()]));
+    let call = call(&world).await;
+    world.pass(Duration::from_secs(9 * 60)).await;
+    assert_eq!(world.calls.inspect(call).await.unwrap().status(), Status::Queued);
+    world.pass(Duration::from_secs(2 * 60)).await;
+    assert_eq!(world.calls.inspect(call).await.unwrap().status(), Status::Failed);
+    let dials = runtime.count("dial");
+    world.pass(Duration::from_secs(60)).await;
+    assert_eq!(runtime.count("dial"), dials, "nobody is called late");
+}
+
+#[actix::test]
+async fn a_runtime_that_knows_a_call_no_more_is_asked_twice_and_the_bill_is_still_read() {
+    let (world, runtime) = started();
+    let call = call(&world).await;
+    world.settle().await;
+    let joined = at_once(&world);
+    runtime.shows(joined.clone());
+    world.pass(Duration::from_secs(16)).await;
+    let status = async || world.calls.inspect(call).await.unwrap().status();
+    // now and then a replica lags
+    for _ in 0..3 {
+        runtime.looks.lock().unwrap().push_back(None);
+        world.pass(Duration::from_secs(300)).await;
+        assert_eq!((status().await, runtime.looks.lock().unwrap().len()), (Status::InProgress, 0));
+    }
+    runtime.looks.lock().unwrap().extend([None, None]);
+    world.pass(Duration::from_secs(300)).await;
+    assert_eq!(status().await, Status::Ended);
+    // neither is the bill given up because of it
+    runtime.looks.lock().unwrap().push_back(None);
+    runtime.shows(billed(&over(&world, &joined)));
+    world.pass(Duration::from_secs(2 * 3_600)).await;
+    let bill = world.calls.inspect(call).await.unwrap().runtime_bill().map(|bill| bill.duration_ms);
+    assert_eq!(bill, Some(48_000));
+}
+
+#[actix::test]
+async fn a_call_that_no_key_can_read_is_over_once_it_must_be() {
+    let (world, runtime) = started();
+    let call = call(&world).await;
+    world.settle().await;
+    runtime.shows(at_once(&world));
+    world.pass(Duration::from_secs(16)).await;
+    runtime.looks.lock().unwrap().extend((0..10_000).map(|_| Some(refused())));
+    world.pass(Duration::from_secs(20 * 60)).await;
+    assert_eq!(world.calls.inspect(call).await.unwrap().status(), Status::InProgress);
+    // ten minutes at the longest, and fifteen for what is not told at once
+    world.pass(Duration::from_secs(10 * 60)).await;
+    assert_eq!(world.calls.inspect(call).await.unwrap().status(), Status::Ended);
+}
+
+#[actix::test]
+async fn a_creation_that_never_answers_is_tried_less_and_less_and_then_given_up() {
+    let (world, runtime) = started();
+    *runtime.creates_nothing.lock().unwrap() = true;
+    deployed(&world).await;
+    world.pass(Duration::from_secs(3_600)).await;
+    assert!(runtime.count("create") <= 25, "{}", runtime.count("create"));
+    assert_eq!(copy(&world.runtime).await.failure(), None);
+    world.pass(Duration::from_secs(25 * 3_600)).await;
+    let failure = copy(&world.runtime).await.failure().map(|failure| failure.code.clone());
+    assert_eq!(failure.as_deref(), Some("unreachable"));
+}
+
+#[actix::test]
+async fn speech_that_may_be_sent_again_at_once_is_not_sent_without_a_pause() {
+    let (world, runtime) = started();
+    let call = call(&world).await;
+    world.settle().await;
+    runtime.shows(at_once(&world));
+    world.pass(Duration::from_secs(16)).await;
+    let busy = || CarrierError::Unavailable { reason: "429".into(), retry_after: Some(Duration::ZERO) };
+    runtime.fails_next((0..100).map(|_| busy()));
+    say(&world, call).await;
+    world.pass(Duration::from_secs(10)).await;
+    assert!((8..=11).contains(&runtime.count("speak")), "{}", runtime.count("speak"));
+}
+
+#[actix::test]
+async fn what_was_said_is_read_when_it_is_complete_and_what_we_had_said_stands_there_once() {
+    let (world, runtime) = started();
+    let call = call(&world).await;
+    world.settle().await;
+    let joined = at_once(&world);
+    runtime.shows(joined.clone());
+    world.pass(Duration::from_secs(16)).await;
+    say(&world, call).await;
+    world.settle().await;
+    let lines = async || {
+        let events = world.events(call).await.into_iter();
+        let read = |event: domain::envelope::Recorded| {
+            CallEvent::decode(&event.event_type, event.schema, &event.payload).unwrap()
+        };
+        let text = |fact| match fact {
+            CallEvent::LineTranscribed(line) => line.text.reveal().cloned(),
+            _ => None,
+        };
+        events.map(read).filter_map(text).collect::<Vec<_>>()
+    };
+    runtime.shows(over(&world, &joined));
+    // the end is seen by a look, before there is anything to read
+    world.pass(Duration::from_secs(60)).await;
+    assert_eq!(world.calls.inspect(call).await.unwrap().status(), Status::Ended);
+    let agent = |text: &str| (TranscriptTrack::Outbound, text.to_owned());
+    let caller = |text: &str| (TranscriptTrack::Inbound, text.to_owned());
+    world.pass(Duration::from_secs(60)).await;
+    let first = vec![agent("One moment."), caller("One moment."), agent("One moment.")];
+    *runtime.said.lock().unwrap() = Some(first.clone());
+    world.pass(Duration::from_secs(120)).await;
+    assert_eq!(lines().await, ["One moment.", "One moment."], "all but what we had said");
+    // more is there by the time that it is complete
+    *runtime.said.lock().unwrap() = Some(first.into_iter().chain([caller("Bye.")]).collect());
+    let known = HostedCall { messages_final: true, ..over(&world, &joined) };
+    world.take(CarrierReport { event_type: "call.ended".to_owned(), ..runtime.report(known) }).await;
+    world.pass(Duration::from_secs(5)).await;
+    assert_eq!(lines().await, ["One moment.", "One moment.", "Bye."]);
 }

@@ -83,6 +83,16 @@ impl Breaker {
         }
     }
 
+    /// How long to wait before permission is given again; `None`: it would be given now. Asks for none.
+    #[must_use]
+    pub fn wait(&self, now: Instant) -> Option<Duration> {
+        match *self.inner.lock() {
+            Inner::Open { until } if now < until => Some(until - now),
+            Inner::Trying => Some(self.config.open_for),
+            Inner::Closed { .. } | Inner::Open { .. } => None,
+        }
+    }
+
     /// Asks for permission to call the target. An error holds how long to wait before asking again.
     pub fn admit(&self, now: Instant) -> Result<Permit<'_>, Duration> {
         let mut inner = self.inner.lock();

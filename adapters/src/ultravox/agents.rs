@@ -280,7 +280,8 @@ mod tests {
 
     fn written(agent: &HostedAgent) -> Result<Value, CarrierError> {
         let config = UltravoxConfig::new("https://api.ultravox.ai", "key");
-        UltravoxClient::new(config, Arc::new(crate::clock::SystemClock)).unwrap().written(agent)
+        let clock = Arc::new(crate::clock::SystemClock);
+        UltravoxClient::new(config, clock, Arc::default()).unwrap().written(agent)
     }
 
     #[test]

@@ -223,7 +223,8 @@ mod tests {
         let mut config = UltravoxConfig::new("https://api.ultravox.ai", "key");
         config.caller_id = Some(Party::new("+12025550100"));
         change(&mut config);
-        let client = UltravoxClient::new(config, Arc::new(crate::clock::SystemClock)).unwrap();
+        let client =
+            UltravoxClient::new(config, Arc::new(crate::clock::SystemClock), Arc::default()).unwrap();
         let id = Uuid::from_u128(1);
         let tag = LegTag { client: ClientId(id), call: CallId(id), role: LegRole::Main };
         let (ring_timeout, max_duration) = (Duration::from_secs(30), Duration::from_secs(900));

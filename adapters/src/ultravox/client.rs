@@ -14,7 +14,7 @@ use reqwest::{Client, Method, Response, StatusCode, Url};
 use serde_json::Value;
 
 use super::PROVIDER;
-use super::pace::Pace;
+use super::pace::{Pace, Window};
 use crate::telephony::breaker::{Breaker, BreakerConfig};
 use crate::trace::{Peer, send};
 
@@ -25,7 +25,9 @@ const PAGE_SIZE: usize = 20;
 /// Most pages of a list that are read.
 const MAX_PAGES: usize = 50;
 /// Requests a second, of the 200 that a key may send.
-const REQUESTS_A_SECOND: usize = 100;
+const REQUESTS: [Window; 1] = [(100, Duration::from_secs(1))];
+/// Why nothing is sent while the circuit breaker is open.
+const FAILED: &str = "ultravox failed several times in a row";
 /// Pause after a 429 or 503 that does not say how long.
 const DEFAULT_PAUSE: Duration = Duration::from_secs(1);
 /// The longest pause that is kept.
@@ -131,13 +133,31 @@ pub enum BadUltravoxConfig {
     Client(String),
 }
 
+/// What one key may do and how its requests fare, whatever else the account is set to.
+#[derive(Debug)]
+pub struct UltravoxLimits {
+    breaker: Breaker,
+    requests: Pace,
+    creations: Pace,
+}
+
+impl Default for UltravoxLimits {
+    fn default() -> Self {
+        Self {
+            breaker: Breaker::new("voice_runtime", BreakerConfig::default()),
+            requests: Pace::default(),
+            creations: Pace::default(),
+        }
+    }
+}
+
 /// An account with Ultravox.
 pub struct UltravoxClient {
     http: Client,
     pub(super) config: UltravoxConfig,
-    breaker: Breaker,
-    requests: Pace,
-    creations: Pace,
+    limits: Arc<UltravoxLimits>,
+    /// Calls that the account may create.
+    creations: [Window; 2],
     pub(super) clock: Arc<dyn Clock>,
 }
 
@@ -174,8 +194,13 @@ impl Answer {
 }
 
 impl UltravoxClient {
-    /// Creates a client, which connects to nothing yet. The error says which setting is wrong.
-    pub fn new(config: UltravoxConfig, clock: Arc<dyn Clock>) -> Result<Self, BadUltravoxConfig> {
+    /// Creates a client, which connects to nothing yet. The error says which setting is wrong. Clients with the same key
+    /// share their `limits`.
+    pub fn new(
+        config: UltravoxConfig,
+        clock: Arc<dyn Clock>,
+        limits: Arc<UltravoxLimits>,
+    ) -> Result<Self, BadUltravoxConfig> {
         let url = Url::parse(&config.api_base).map_err(|_| BadUltravoxConfig::Base)?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() || url.query().is_some() {
             return Err(BadUltravoxConfig::Base);
@@ -192,20 +217,19 @@ impl UltravoxClient {
             .map_err(|error| BadUltravoxConfig::Client(error.to_string()))?;
         let (second, minute) = (Duration::from_secs(1), Duration::from_secs(60));
         let creations = [(config.calls_per_second, second), (config.calls_per_minute, minute)];
-        Ok(Self {
-            http,
-            breaker: Breaker::new("voice_runtime", BreakerConfig::default()),
-            requests: Pace::new([(REQUESTS_A_SECOND, second)]),
-            creations: Pace::new(creations),
-            config,
-            clock,
-        })
+        Ok(Self { http, limits, creations, config, clock })
     }
 
-    /// Takes up a place among the calls that may be created now.
+    /// Takes up a place among the calls that may be created now. None is taken while no request may be sent at all.
     pub(super) fn may_create_call(&self) -> Result<(), CarrierError> {
-        self.creations
-            .take(self.clock.monotonic())
+        let now = self.clock.monotonic();
+        if let Some(pause) = self.limits.breaker.wait(now) {
+            return Err(held(FAILED, pause));
+        }
+        self.limits.requests.room(now, &REQUESTS).map_err(|pause| held("the account's pace", pause))?;
+        self.limits
+            .creations
+            .take(now, &self.creations)
             .map_err(|pause| held("the account's pace of new calls", pause))
     }
 
@@ -221,9 +245,8 @@ impl UltravoxClient {
         body: Option<&Value>,
     ) -> Result<Answer, CarrierError> {
         let now = self.clock.monotonic();
-        self.requests.take(now).map_err(|pause| held("the account's pace", pause))?;
-        let permit =
-            self.breaker.admit(now).map_err(|pause| held("ultravox failed several times in a row", pause))?;
+        self.limits.requests.take(now, &REQUESTS).map_err(|pause| held("the account's pace", pause))?;
+        let permit = self.limits.breaker.admit(now).map_err(|pause| held(FAILED, pause))?;
         let answer = self.exchange(&ask, query, body).await;
         let now = self.clock.monotonic();
         match &answer {
@@ -233,7 +256,7 @@ impl UltravoxClient {
             _ => permit.success(now),
         }
         if let Err(CarrierError::Unavailable { retry_after: Some(pause), .. }) = &answer {
-            let pace = if ask.name == "create_call" { &self.creations } else { &self.requests };
+            let pace = if ask.name == "create_call" { &self.limits.creations } else { &self.limits.requests };
             pace.hold(now, *pause);
         }
         answer
@@ -254,12 +277,17 @@ impl UltravoxClient {
         let sent = send(request, Peer { name: PROVIDER, template: Some(ask.template) }).await;
         measure(ask.name, sent.as_ref().ok().map(Response::status), began.elapsed());
         let response = sent.map_err(|error| transport(&error))?;
-        let (status, headers) = (response.status(), response.headers().clone());
+        let status = response.status();
+        let wish = self.wish(response.headers());
         match status.as_u16() {
             200..=299 => Ok(Answer { status, body: read(response).await? }),
+            // Ultravox's own says how long to wait; a proxy's may come after the request went through
+            503 if wish.is_none() && ask.method == Method::POST => {
+                Err(CarrierError::Unknown { reason: "a 503 that asks for no pause".to_owned() })
+            }
             429 | 503 => Err(CarrierError::Unavailable {
                 reason: format!("ultravox asks for a pause ({})", status.as_u16()),
-                retry_after: Some(self.pause(&headers)),
+                retry_after: Some(wish.unwrap_or(DEFAULT_PAUSE).min(LONGEST_PAUSE)),
             }),
             408 | 500..=599 => {
                 Err(CarrierError::Unknown { reason: format!("ultravox answered {}", status.as_u16()) })
@@ -269,10 +297,10 @@ impl UltravoxClient {
         }
     }
 
-    fn pause(&self, headers: &HeaderMap) -> Duration {
+    /// How long Ultravox asks to wait, if it does.
+    fn wish(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let wish = text.and_then(|text| retry_after(text, self.clock.now()));
-        wish.unwrap_or(DEFAULT_PAUSE).min(LONGEST_PAUSE)
+        text.and_then(|text| retry_after(text, self.clock.now()))
     }
 
     fn url(&self, path: &[&str], query: &[(&str, String)]) -> Result<Url, CarrierError> {
@@ -431,7 +459,8 @@ mod tests {
     fn a_path_segment_leads_nowhere_else() {
         let clock = Arc::new(crate::clock::SystemClock);
         let client =
-            UltravoxClient::new(UltravoxConfig::new("http://127.0.0.1:1/base/", "k"), clock).unwrap();
+            UltravoxClient::new(UltravoxConfig::new("http://127.0.0.1:1/base/", "k"), clock, Arc::default())
+                .unwrap();
         let url = client
             .url(&["calls", "../agents?x=/y"], &[("metadata.voxledger_call", "a b".to_owned())])
             .unwrap();
@@ -445,11 +474,42 @@ mod tests {
     fn settings_that_cannot_work_are_refused() {
         let clock = Arc::new(crate::clock::SystemClock);
         let made = |base: &str, key: &str| {
-            UltravoxClient::new(UltravoxConfig::new(base, key), clock.clone()).map(|_| ())
+            UltravoxClient::new(UltravoxConfig::new(base, key), clock.clone(), Arc::default()).map(|_| ())
         };
         assert_eq!(made("ftp://x", "k"), Err(BadUltravoxConfig::Base));
         assert_eq!(made("https://x?y", "k"), Err(BadUltravoxConfig::Base));
         assert_eq!(made("https://x", "k\n"), Err(BadUltravoxConfig::Key));
         assert!(!format!("{:?}", UltravoxConfig::new("https://x", "s3cr3t")).contains("s3cr3t"));
+    }
+
+    #[test]
+    fn clients_with_one_key_share_their_pace_whatever_else_is_set() {
+        let clock = Arc::new(crate::clock::SystemClock);
+        let limits = Arc::new(UltravoxLimits::default());
+        let with = |calls_per_minute| {
+            let config = UltravoxConfig { calls_per_minute, ..UltravoxConfig::new("https://x", "k") };
+            UltravoxClient::new(config, clock.clone(), limits.clone()).unwrap()
+        };
+        assert_eq!((with(2).may_create_call(), with(2).may_create_call()), (Ok(()), Ok(())));
+        assert!(matches!(with(2).may_create_call(), Err(CarrierError::Held { .. })));
+        assert_eq!(with(3).may_create_call(), Ok(()), "the plan allows more by now");
+    }
+
+    #[test]
+    fn no_call_is_begun_while_requests_are_held_back_and_none_takes_a_place() {
+        let clock = Arc::new(crate::clock::SystemClock);
+        let limits = Arc::new(UltravoxLimits::default());
+        let config = UltravoxConfig { calls_per_minute: 1, ..UltravoxConfig::new("https://x", "k") };
+        let client = UltravoxClient::new(config, clock.clone(), limits.clone()).unwrap();
+        let now = clock.monotonic();
+        for _ in 0..BreakerConfig::default().failures {
+            limits.breaker.admit(now).unwrap().failure(now);
+        }
+        for _ in 0..3 {
+            assert!(matches!(client.may_create_call(), Err(CarrierError::Held { .. })));
+        }
+        let later = now + BreakerConfig::default().open_for;
+        limits.breaker.admit(later).unwrap().success(later);
+        assert_eq!(client.may_create_call(), Ok(()));
     }
 }

@@ -25,6 +25,8 @@ const MAX_LINE: usize = 10_000;
 const MAX_RAW: usize = 64 * 1024;
 /// No call lasts longer: a day, in milliseconds.
 const LONGEST_CALL_MS: u64 = 86_400_000;
+/// How much more than a call may last is billed at most, in milliseconds.
+const BILL_SLACK_MS: u64 = 600_000;
 /// Longest id or word of Ultravox's that is taken, in bytes.
 const MAX_WORD: usize = 100;
 
@@ -68,7 +70,9 @@ pub fn parse(body: &[u8], received_at: Time) -> Result<UltravoxEvent, NotJson> {
 /// call that was asked for.
 pub fn report(call: &Value, event_type: &str, received_at: Time) -> Option<CarrierReport> {
     let call_id = word(&call["callId"])?;
-    let known = snapshot(call);
+    // the end is told once the messages are final, and the bill after it
+    let messages_final = matches!(event_type, "call.ended" | "call.billed");
+    let known = HostedCall { messages_final, ..snapshot(call) };
     let [created, joined, ended] = ["created", "joined", "ended"].map(|name| instant(&call[name]));
     let occurred_at = match event_type {
         "call.started" => created,
@@ -177,7 +181,13 @@ fn snapshot(call: &Value) -> HostedCall {
     let outbound = outgoing(call).is_some();
     let ended = instant(&call["ended"]);
     let hang_up = ended.map(|at| (at, hang_up(call, outbound)));
-    HostedCall { outbound, joined_at: instant(&call["joined"]), ended: hang_up, billed: bill(call) }
+    HostedCall {
+        outbound,
+        joined_at: instant(&call["joined"]),
+        ended: hang_up,
+        billed: bill(call),
+        messages_final: false,
+    }
 }
 
 fn hang_up(call: &Value, outbound: bool) -> HangUp {
@@ -208,14 +218,19 @@ fn hang_up(call: &Value, outbound: bool) -> HangUp {
 fn bill(call: &Value) -> Option<RuntimeBill> {
     let status = word(&call["billingStatus"])?;
     let free = match status.strip_prefix("BILLING_STATUS_").unwrap_or(&status) {
-        "PENDING" | "UNSPECIFIED" => return None,
-        "FREE_CONSOLE" | "FREE_ZERO_EFFECTIVE_DURATION" | "FREE_SYSTEM_ERROR" | "FREE_OTHER" | "REFUNDED" => {
-            true
-        }
-        _ => false,
+        "BILLED" | "FREE_MINUTES" => false,
+        "REFUNDED" => true,
+        free if free.starts_with("FREE_") => true,
+        // not final, or not known what it means
+        _ => return None,
     };
-    let duration_ms = if free { 0 } else { milliseconds(call["billedDuration"].as_str()?)? };
-    let sip_ms = call["sipDetails"]["billedDuration"].as_str().and_then(milliseconds);
+    // a duration that no call has is not charged
+    let longest = call["maxDuration"].as_str().and_then(milliseconds).unwrap_or(LONGEST_CALL_MS);
+    let longest = longest.min(LONGEST_CALL_MS) + BILL_SLACK_MS;
+    let billed = call["billedDuration"].as_str().and_then(milliseconds).filter(|ms| *ms <= longest);
+    let duration_ms = if free { 0 } else { billed? };
+    let sip = call["sipDetails"]["billedDuration"].as_str().and_then(milliseconds);
+    let sip_ms = sip.filter(|ms| *ms <= LONGEST_CALL_MS + BILL_SLACK_MS);
     Some(RuntimeBill { duration_ms, sip_ms, status })
 }
 
@@ -364,8 +379,27 @@ mod tests {
             ("FREE_MINUTES", Some(288_000)),
             ("FREE_SYSTEM_ERROR", Some(0)),
             ("REFUNDED", Some(0)),
+            ("FREE_NEW", Some(0)),
+            ("BILLED_LATER", None),
         ] {
             assert_eq!(of(status), ms, "{status}");
+        }
+    }
+
+    #[test]
+    fn a_duration_that_no_call_has_is_no_bill() {
+        let of = |longest: Value, billed: &str| {
+            let known = known(|call| {
+                (call["maxDuration"], call["billedDuration"]) = (longest, json!(billed));
+                call["sipDetails"] = json!({"billedDuration": "999999999999s"});
+            });
+            known.billed.map(|bill| (bill.duration_ms, bill.sip_ms))
+        };
+        assert_eq!(of(json!("900s"), "906s"), Some((906_000, None)));
+        assert_eq!(of(json!("900s"), "1501s"), None);
+        assert_eq!(of(Value::Null, "86400s"), Some((86_400_000, None)));
+        for longest in [Value::Null, json!("999999999999s")] {
+            assert_eq!(of(longest, "999999999999s"), None);
         }
     }
 

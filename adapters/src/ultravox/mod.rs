@@ -8,7 +8,7 @@ mod event;
 mod pace;
 mod signature;
 
-pub use client::{BadUltravoxConfig, Callbacks, Medium, UltravoxClient, UltravoxConfig};
+pub use client::{BadUltravoxConfig, Callbacks, Medium, UltravoxClient, UltravoxConfig, UltravoxLimits};
 pub use event::{NotJson, UltravoxEvent, parse};
 pub use signature::{
     SIGNATURE_HEADER, SignatureError, SignedParts, TIMESTAMP_HEADER, callback_secret, sign, verify,

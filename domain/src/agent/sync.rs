@@ -61,6 +61,8 @@ pub struct AgentCopied {
     /// The runtime's id of the revision, where it names one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// How many requests there had been when it was begun: later ones are still open.
+    pub answers: u64,
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -95,6 +97,8 @@ pub struct CopyRemoved {
 pub struct SyncFailed {
     /// Why, for example `no_account` or the runtime's status `http_400`.
     pub code: String,
+    /// How many requests there had been when it was begun: later ones are still open.
+    pub answers: u64,
     #[serde(with = "micros")]
     pub at: Time,
 }
@@ -105,7 +109,7 @@ pub enum SyncCommand {
     Copy(AgentCopied),
     Compare { differences: Vec<Difference>, now: Time },
     Remove { copy: AgentCopy, now: Time },
-    Fail { code: String, now: Time },
+    Fail { code: String, answers: u64, now: Time },
 }
 
 /// State of an agent's copy, folded from its events.
@@ -117,6 +121,8 @@ pub struct AgentSync {
     failure: Option<SyncFailed>,
     /// Whether a request waits, and to overwrite.
     wanted: Option<bool>,
+    /// How many requests there were.
+    asked: u64,
     at: Option<Time>,
 }
 
@@ -151,6 +157,19 @@ impl AgentSync {
         self.wanted
     }
 
+    /// How many requests there were so far: what is done now answers these, and none that comes later.
+    #[must_use]
+    pub fn asked(&self) -> u64 {
+        self.asked
+    }
+
+    /// What was begun after so many requests is done.
+    fn answered(&mut self, answers: u64) {
+        if answers >= self.asked {
+            self.wanted = None;
+        }
+    }
+
     /// When something of it was last known; `None` before anything was.
     #[must_use]
     pub fn at(&self) -> Option<Time> {
@@ -181,8 +200,9 @@ impl Aggregate for AgentSync {
     fn decide(&self, command: &SyncCommand) -> Result<Vec<SyncEvent>, Infallible> {
         Ok(match command {
             SyncCommand::Request { overwrite, origin, now } => {
-                if self.wanted.is_some_and(|before| before || !overwrite) {
-                    return Ok(vec![]); // as much was asked for, and is on its way
+                // a comparison is on its way; a copy that is being written now may have been begun too early
+                if self.wanted.is_some() && !overwrite {
+                    return Ok(vec![]);
                 }
                 vec![SyncRequested { overwrite: *overwrite, origin: origin.clone(), at: *now }.into()]
             }
@@ -207,12 +227,12 @@ impl Aggregate for AgentSync {
                     || self.left.contains(copy);
                 if known { vec![CopyRemoved { copy: copy.clone(), at: *now }.into()] } else { vec![] }
             }
-            SyncCommand::Fail { code, now } => {
+            SyncCommand::Fail { code, answers, now } => {
                 let same = self.failure.as_ref().is_some_and(|failure| failure.code == *code);
                 if same && self.wanted.is_none() {
                     return Ok(vec![]);
                 }
-                vec![SyncFailed { code: code.clone(), at: *now }.into()]
+                vec![SyncFailed { code: code.clone(), answers: *answers, at: *now }.into()]
             }
         })
     }
@@ -221,6 +241,7 @@ impl Aggregate for AgentSync {
         match event {
             SyncEvent::Requested(requested) => {
                 self.wanted = Some(requested.overwrite || self.wanted == Some(true));
+                self.asked += 1;
                 self.at = Some(requested.at);
             }
             SyncEvent::Copied(copied) => {
@@ -230,7 +251,8 @@ impl Aggregate for AgentSync {
                 self.left.retain(|left| !same(left));
                 self.current = Some(copied.clone());
                 self.differences.clear();
-                (self.failure, self.wanted, self.at) = (None, None, Some(copied.at));
+                (self.failure, self.at) = (None, Some(copied.at));
+                self.answered(copied.answers);
             }
             SyncEvent::Compared(compared) => {
                 self.differences.clone_from(&compared.differences);
@@ -247,7 +269,8 @@ impl Aggregate for AgentSync {
                 self.at = Some(removed.at);
             }
             SyncEvent::Failed(failed) => {
-                (self.failure, self.wanted, self.at) = (Some(failed.clone()), None, Some(failed.at));
+                (self.failure, self.at) = (Some(failed.clone()), Some(failed.at));
+                self.answered(failed.answers);
             }
         }
     }
@@ -261,7 +284,13 @@ mod tests {
 
     fn copied(account: u64, remote_id: &str, version: u64) -> SyncCommand {
         let copy = AgentCopy { account, remote_id: remote_id.to_owned() };
-        SyncCommand::Copy(AgentCopied { copy, version: Version(version), revision: None, at: at(1) })
+        SyncCommand::Copy(AgentCopied {
+            copy,
+            version: Version(version),
+            revision: None,
+            answers: 1,
+            at: at(1),
+        })
     }
 
     fn request(overwrite: bool) -> SyncCommand {
@@ -282,7 +311,7 @@ mod tests {
         there().when(copied(1, "a", 2)).then_nothing();
         there().when(copied(1, "a", 3)).then_types(["agent_sync.copied"]);
         there().after([compare(&["name"])]).when(copied(1, "a", 2)).then_types(["agent_sync.copied"]);
-        let failed = SyncCommand::Fail { code: "http_400".into(), now: at(4) };
+        let failed = SyncCommand::Fail { code: "http_400".into(), answers: 1, now: at(4) };
         there().after([failed.clone()]).when(failed.clone()).then_nothing();
         let again = there().after([failed]).when(copied(1, "a", 2)).then_types(["agent_sync.copied"]).and();
         assert_eq!(again.state().failure(), None);
@@ -328,5 +357,17 @@ mod tests {
         let both = there().after([request(false)]).when(request(true)).then_types(["agent_sync.requested"]);
         assert_eq!(both.state().wanted(), Some(true));
         assert_eq!(there().after([request(true), compare(&["x"])]).state().wanted(), Some(true));
+    }
+
+    #[test]
+    fn what_was_begun_before_a_request_does_not_answer_it() {
+        let again =
+            there().after([request(true)]).when(request(true)).then_types(["agent_sync.requested"]).and();
+        assert_eq!(again.state().asked(), 2);
+        let open = again.clone().after([copied(2, "b", 2)]);
+        assert_eq!(open.state().wanted(), Some(true), "begun after the first of two");
+        let failed = |answers| SyncCommand::Fail { code: "http_401".into(), answers, now: at(4) };
+        assert_eq!(again.clone().after([failed(1)]).state().wanted(), Some(true));
+        assert_eq!(again.after([failed(2)]).state().wanted(), None);
     }
 }

@@ -285,10 +285,12 @@ impl Decisions<'_> {
         if let Some((at, hang_up)) = &known.ended {
             self.hung_up(hang_up, *at);
         }
-        let effect_id = self.call.effect_of_leg("transcript");
+        let asked = |purpose| self.call.handled.contains(&self.call.effect_of_leg(purpose));
+        let purpose = if known.messages_final { "transcript" } else { "early_transcript" };
         let talked = self.call.is_over() && self.call.answered_at.is_some();
-        if talked && !self.call.handled.contains(&effect_id) {
-            self.tell(TranscriptRequested { effect_id, at: report.occurred_at });
+        if talked && !asked(purpose) && !asked("transcript") {
+            let (effect_id, early) = (self.call.effect_of_leg(purpose), !known.messages_final);
+            self.tell(TranscriptRequested { effect_id, early, at: report.occurred_at });
         }
         let final_bill = |before: &RuntimeBill| before.is_refund() || known.billed.as_ref() == Some(before);
         if let Some(bill) =

@@ -16,6 +16,8 @@ use crate::ivr::session::SAFETY_NET;
 const END_GRACE: TimeDelta = TimeDelta::seconds(30);
 /// The same, once the carrier said that the leg is gone.
 const GONE_GRACE: TimeDelta = TimeDelta::seconds(10);
+/// How long a voice runtime may take to complete what was said, once a call is seen to be over.
+const EARLY_TRANSCRIPT: TimeDelta = TimeDelta::seconds(60);
 /// How long a lost dial may take to appear before we ask the carrier.
 const DIAL_GRACE: TimeDelta = TimeDelta::seconds(2);
 
@@ -228,7 +230,8 @@ pub fn react(event: &CallEvent) -> Vec<Reaction> {
         CallEvent::RecordingStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
         CallEvent::RecordingNotStored(e) => vec![Reaction::Done { effect_id: e.effect_id }],
         CallEvent::TranscriptRequested(e) => {
-            vec![Reaction::Do { effect_id: e.effect_id, work: Work::FetchTranscript, after: None }]
+            let after = e.early.then_some(EARLY_TRANSCRIPT);
+            vec![Reaction::Do { effect_id: e.effect_id, work: Work::FetchTranscript, after }]
         }
         CallEvent::Ended(_) => vec![Reaction::Close],
         _ => vec![],

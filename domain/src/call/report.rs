@@ -139,6 +139,8 @@ pub struct HostedCall {
     pub ended: Option<(Time, HangUp)>,
     /// What the runtime bills; `None` until that is final.
     pub billed: Option<RuntimeBill>,
+    /// Whether the runtime says that all that was said can be read.
+    pub messages_final: bool,
 }
 
 /// What a hosted voice runtime bills for a call.

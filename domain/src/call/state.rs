@@ -22,6 +22,9 @@ use crate::personal::Personal;
 use crate::phone::Party;
 use crate::spoken::Spoken;
 
+/// Most texts that are kept of what a hosted voice runtime was told to say on a call.
+const MAX_SPOKEN: usize = 200;
+
 /// A command to the carrier that is not settled yet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Effect {
@@ -127,6 +130,9 @@ pub struct Call {
     pub(super) billed: Option<RuntimeBill>,
     pub(super) ended: Option<Box<Ended>>,
     pub(super) lines: u32,
+    /// What a hosted voice runtime was told to say, oldest first.
+    #[serde(default)]
+    pub(super) spoken: Vec<Personal<String>>,
     /// Lines of the other end, kept to place late ones in order.
     pub(super) heard: Spoken,
     pub(super) menu: Option<MenuId>,
@@ -216,6 +222,18 @@ impl Call {
     #[must_use]
     pub fn is_hosted(&self) -> bool {
         self.runtime().is_hosted()
+    }
+
+    /// What a hosted voice runtime was told to say, oldest first, without what was erased.
+    #[must_use]
+    pub fn spoken(&self) -> Vec<String> {
+        self.spoken.iter().filter_map(|text| text.reveal().cloned()).collect()
+    }
+
+    /// The longest that the call may last once it is answered.
+    #[must_use]
+    pub fn max_duration(&self) -> Duration {
+        self.max_duration
     }
 
     /// What the hosted voice runtime bills; `None` until it says so.
@@ -350,6 +368,9 @@ impl Call {
             }
             CallEvent::SpeechRequested(request) => {
                 self.lines = request.seq;
+                if self.is_hosted() && self.spoken.len() < MAX_SPOKEN {
+                    self.spoken.push(request.text.clone());
+                }
                 self.request(request.effect_id, Effect::Speak(request.text.clone()));
             }
             CallEvent::TransferRequested(request) => {

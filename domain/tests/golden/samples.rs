@@ -236,7 +236,7 @@ pub fn call() -> Vec<CallEvent> {
             at: at(28),
         }
         .into(),
-        TranscriptRequested { effect_id: id(61), at: at(28) }.into(),
+        TranscriptRequested { effect_id: id(61), early: false, at: at(28) }.into(),
         MetadataChanged { command_id: id(12), metadata: metadata().into(), at: at(29) }.into(),
         Merged { into: CallId(id(41)), leg_role: LegRole::Main, at: at(41) }.into(),
         Ended {

@@ -84,10 +84,17 @@ pub fn agent_sync() -> Vec<SyncEvent> {
     };
     vec![
         SyncRequested { overwrite: true, origin: origin(), at: at(0) }.into(),
-        AgentCopied { copy: copy(), version: Version(2), revision: Some("r1".to_owned()), at: at(1) }.into(),
+        AgentCopied {
+            copy: copy(),
+            version: Version(2),
+            revision: Some("r1".to_owned()),
+            answers: 1,
+            at: at(1),
+        }
+        .into(),
         CopyCompared { differences: vec![difference], at: at(2) }.into(),
         CopyRemoved { copy: copy(), at: at(3) }.into(),
-        SyncFailed { code: "no_account".to_owned(), at: at(4) }.into(),
+        SyncFailed { code: "no_account".to_owned(), answers: 1, at: at(4) }.into(),
     ]
 }
 

@@ -241,7 +241,9 @@ impl Served {
             Some(Trap::Refuse { status, retry_after }) => {
                 Err(Box::new(traps::refusal(status, retry_after.as_deref())))
             }
-            trap => Ok(Begun { account, lose: matches!(trap, Some(Trap::LoseAnswer)) }),
+            Some(Trap::LoseAnswer) => Ok(Begun { account, lost: Some(StatusCode::BAD_GATEWAY) }),
+            Some(Trap::LoseAnswerTo503) => Ok(Begun { account, lost: Some(StatusCode::SERVICE_UNAVAILABLE) }),
+            None => Ok(Begun { account, lost: None }),
         }
     }
 
@@ -258,13 +260,16 @@ impl Served {
 /// A request that may go on.
 struct Begun {
     account: String,
-    /// Whether its answer is lost, after it was carried out.
-    lose: bool,
+    /// What a proxy answers after it was carried out, because the answer is lost.
+    lost: Option<StatusCode>,
 }
 
 impl Begun {
     fn answer(&self, response: HttpResponse) -> HttpResponse {
-        if self.lose { HttpResponse::BadGateway().body("<html>bad gateway</html>") } else { response }
+        match self.lost {
+            Some(status) => HttpResponse::build(status).body("<html>no gateway</html>"),
+            None => response,
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub enum Operation {
 pub enum Trap {
     /// It is carried out, and the answer is lost.
     LoseAnswer,
+    /// It is carried out, and a proxy answers 503 in its place, without `Retry-After`.
+    LoseAnswerTo503,
     /// It is refused and not carried out.
     Refuse {
         status: u16,

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use actors::{Runtime, Session};
 use adapters::ultravox::{
-    Callbacks, Medium, PROVIDER, UNKNOWN_CALL, UltravoxClient, UltravoxConfig, callback_secret,
+    Callbacks, Medium, PROVIDER, UNKNOWN_CALL, UltravoxClient, UltravoxConfig, UltravoxLimits,
+    callback_secret,
 };
 use async_trait::async_trait;
 use domain::agent::sync::AgentSync;
@@ -25,6 +26,7 @@ use domain::provider::{AccountTerms, ProviderEvent, ProviderKind, account_stream
 use domain::wire::DomainEvent as _;
 use lru::LruCache;
 use parking_lot::Mutex;
+use sha2::{Digest as _, Sha256};
 
 use super::carriers::{Dialling, Through, secret_place, unavailable};
 
@@ -34,8 +36,10 @@ const READY_ACCOUNTS: NonZeroUsize = NonZeroUsize::new(1_000).unwrap();
 const PAGE: usize = 256;
 /// Pause while an agent is being copied to the account.
 const COPYING: Duration = Duration::from_secs(2);
-/// Most accounts of a client's in which a call is looked for.
-const EARLIER_ACCOUNTS: usize = 4;
+/// Most keys of a client's with which a call is looked for, the newest first.
+const EARLIER_KEYS: usize = 4;
+/// Most versions of a client's account among which those keys are looked for: most change other settings.
+const EARLIER_VERSIONS: usize = 100;
 
 /// Settings of an Ultravox account besides its key.
 pub mod ultravox_settings {
@@ -88,13 +92,29 @@ impl UltravoxNode {
 /// An account as of a version of its stream: what may be shown of it, and the sealed key.
 type Known = (u64, AccountTerms, Sealed);
 
+/// SHA-256 of an API key.
+type KeyHash = [u8; 32];
+
+/// A client that was made for an account, and the key that it uses.
+#[derive(Clone)]
+struct Ready {
+    key: KeyHash,
+    client: Arc<UltravoxClient>,
+}
+
+fn hash(key: &str) -> KeyHash {
+    Sha256::digest(key).into()
+}
+
 /// Uses each client's own account with Ultravox, if it has one, and the node's otherwise.
 pub struct UltravoxAccounts {
     runtime: Runtime,
     vault: Arc<dyn Vault>,
     node: UltravoxNode,
     own: Option<Arc<UltravoxClient>>,
-    ready: Mutex<LruCache<(ClientId, u64), Arc<UltravoxClient>>>,
+    ready: Mutex<LruCache<(ClientId, u64), Ready>>,
+    /// What each key may do, by its hash: other settings of an account change nothing of it.
+    limits: Mutex<LruCache<KeyHash, Arc<UltravoxLimits>>>,
 }
 
 impl fmt::Debug for UltravoxAccounts {
@@ -110,15 +130,18 @@ impl UltravoxAccounts {
         vault: Arc<dyn Vault>,
         node: UltravoxNode,
     ) -> Result<Self, adapters::ultravox::BadUltravoxConfig> {
+        let mut limits = LruCache::new(READY_ACCOUNTS);
         let own = match node.account.api_key.is_empty() {
             true => None,
             false => {
                 let callbacks = Some(node.callbacks(None));
                 let config = UltravoxConfig { callbacks, ..node.account.clone() };
-                Some(Arc::new(UltravoxClient::new(config, runtime.clock.clone())?))
+                let of_key = limits.get_or_insert(hash(&config.api_key), Arc::default).clone();
+                Some(Arc::new(UltravoxClient::new(config, runtime.clock.clone(), of_key)?))
             }
         };
-        Ok(Self { runtime, vault, node, own, ready: Mutex::new(LruCache::new(READY_ACCOUNTS)) })
+        let ready = Mutex::new(LruCache::new(READY_ACCOUNTS));
+        Ok(Self { runtime, vault, node, own, ready, limits: Mutex::new(limits) })
     }
 
     /// The secrets that sign webhooks of a client's own account, or of the node's; `None` where there is no account.
@@ -186,10 +209,20 @@ impl UltravoxAccounts {
     /// The account that the client uses now, then those that it used before: a call goes on where it was placed.
     async fn so_far(&self, client: ClientId) -> Result<Vec<Arc<UltravoxClient>>, CarrierError> {
         let (accounts, in_use) = self.history(client).await?;
-        let mut made = Vec::new();
-        for known in accounts.into_iter().rev().take(EARLIER_ACCOUNTS) {
-            made.push(self.made(client, known).await?);
+        let mut made: Vec<Ready> = Vec::new();
+        let mut sealed: Vec<Sealed> = Vec::new();
+        for known in accounts.into_iter().rev().take(EARLIER_VERSIONS) {
+            // what changes other settings keeps the sealed key
+            if made.len() == EARLIER_KEYS || sealed.contains(&known.2) {
+                continue;
+            }
+            sealed.push(known.2.clone());
+            let ready = self.made(client, known).await?;
+            if made.iter().all(|before| before.key != ready.key) {
+                made.push(ready);
+            }
         }
+        let mut made: Vec<_> = made.into_iter().map(|ready| ready.client).collect();
         let at = if in_use { made.len() } else { 0 };
         made.splice(at..at, self.own.clone());
         if made.is_empty() { Err(CarrierError::NotConfigured) } else { Ok(made) }
@@ -208,7 +241,7 @@ impl UltravoxAccounts {
     /// The account that the client uses now.
     async fn now(&self, client: ClientId) -> Result<(u64, Arc<UltravoxClient>), CarrierError> {
         match self.known(client, None).await? {
-            Some(known) => Ok((known.0, self.made(client, known).await?)),
+            Some(known) => Ok((known.0, self.made(client, known).await?.client)),
             None => Ok((0, self.own.clone().ok_or(CarrierError::NotConfigured)?)),
         }
     }
@@ -219,10 +252,10 @@ impl UltravoxAccounts {
             return self.own.clone().ok_or(CarrierError::NotConfigured);
         }
         let known = self.known(client, Some(account)).await?.ok_or(CarrierError::NotConfigured)?;
-        self.made(client, known).await
+        Ok(self.made(client, known).await?.client)
     }
 
-    async fn made(&self, client: ClientId, known: Known) -> Result<Arc<UltravoxClient>, CarrierError> {
+    async fn made(&self, client: ClientId, known: Known) -> Result<Ready, CarrierError> {
         let (version, terms, sealed) = known;
         if let Some(ready) = self.ready.lock().get(&(client, version)).cloned() {
             return Ok(ready);
@@ -244,9 +277,11 @@ impl UltravoxAccounts {
             calls_per_second: number(ultravox_settings::CALLS_PER_SECOND, base.calls_per_second),
             timeout: base.timeout,
         };
-        let made = Arc::new(UltravoxClient::new(config, self.runtime.clock.clone()).map_err(unavailable)?);
-        // two that are made at the same time would each have a pace of their own
-        Ok(self.ready.lock().get_or_insert((client, version), || made).clone())
+        let key = hash(&config.api_key);
+        let limits = self.limits.lock().get_or_insert(key, Arc::default).clone();
+        let made = UltravoxClient::new(config, self.runtime.clock.clone(), limits).map_err(unavailable)?;
+        let ready = Ready { key, client: Arc::new(made) };
+        Ok(self.ready.lock().get_or_insert((client, version), || ready).clone())
     }
 
     /// The account for a dial, and the copy of its agent there. Fails with [`CarrierError::Held`] while the agent is
@@ -265,7 +300,9 @@ impl UltravoxAccounts {
         let current = copy.state().current().filter(|current| current.copy.account == account);
         match current {
             Some(current) => Ok((client, current.copy.remote_id.clone())),
-            None if copy.state().failure().is_some() => Err(refused("agent_not_copied")),
+            None if copy.state().failure().is_some() && copy.state().wanted().is_none() => {
+                Err(refused("agent_not_copied"))
+            }
             None => {
                 let reason = "the agent is being copied to the account".to_owned();
                 Err(CarrierError::Held { reason, pause: COPYING })
@@ -274,11 +311,40 @@ impl UltravoxAccounts {
     }
 }
 
-/// What the `n`th account knows. One that was used before may refuse its key by now, and then knows nothing.
-fn earlier<T>(n: usize, found: Result<Option<T>, CarrierError>) -> Result<Option<T>, CarrierError> {
-    match found {
-        Err(CarrierError::Refused { .. }) if n > 0 => Ok(None),
-        found => found,
+/// A search through the accounts of a client, of which the first is the one in use. One that refuses its key knows
+/// nothing; if it is the one in use and no other knows anything either, nothing can be said.
+#[derive(Default)]
+struct Search {
+    asked: usize,
+    refused: Option<CarrierError>,
+}
+
+impl Search {
+    /// What the next account answers.
+    fn heard<T>(&mut self, found: Result<Option<T>, CarrierError>) -> Result<Option<T>, CarrierError> {
+        self.asked += 1;
+        match found {
+            Err(refused @ CarrierError::Refused { .. }) => {
+                self.refused = Some(refused).filter(|_| self.asked == 1).or(self.refused.take());
+                Ok(None)
+            }
+            found => found,
+        }
+    }
+
+    /// What to answer when no account knew anything.
+    fn end<T>(self, nothing: T) -> Result<T, CarrierError> {
+        self.refused.map_or(Ok(nothing), Err)
+    }
+}
+
+/// Whether another account may have the call that this one was asked about.
+fn may_be_elsewhere(done: &Result<(), CarrierError>) -> bool {
+    match done {
+        Err(CarrierError::Gone { code }) => code == UNKNOWN_CALL,
+        Err(CarrierError::Refused { because, .. }) => *because == RefusedBecause::Settings,
+        Err(CarrierError::NotConfigured) => true,
+        _ => false,
     }
 }
 
@@ -302,25 +368,27 @@ impl Telephony for UltravoxAccounts {
     }
 
     async fn command(&self, command: &LegCommand) -> Result<(), CarrierError> {
-        let mut done = Err(CarrierError::NotConfigured);
+        let mut refused = None;
         for account in self.so_far(command.tag.client).await? {
-            done = account.command(command).await;
-            // another account knows no such call
-            if !matches!(&done, Err(CarrierError::Gone { code }) if code == UNKNOWN_CALL) {
-                break;
+            let done = account.command(command).await;
+            if !may_be_elsewhere(&done) {
+                return done;
             }
+            // where a key is refused the call may live on, whatever the others say
+            refused = refused.or(done.err().filter(|error| !matches!(error, CarrierError::Gone { .. })));
         }
-        done
+        Err(refused.unwrap_or_else(|| CarrierError::Gone { code: UNKNOWN_CALL.to_owned() }))
     }
 
     async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError> {
-        for (n, account) in self.so_far(client).await?.iter().enumerate() {
+        let mut search = Search::default();
+        for account in self.so_far(client).await? {
             let state = account.leg_state(client, control_id).await.map(Some);
-            if earlier(n, state)? == Some(LegState::Alive) {
+            if search.heard(state)? == Some(LegState::Alive) {
                 return Ok(LegState::Alive);
             }
         }
-        Ok(LegState::Gone)
+        search.end(LegState::Gone)
     }
 
     async fn read_call(
@@ -328,13 +396,14 @@ impl Telephony for UltravoxAccounts {
         client: ClientId,
         control_id: &str,
     ) -> Result<Option<CarrierReport>, CarrierError> {
-        for (n, account) in self.so_far(client).await?.iter().enumerate() {
-            let found = earlier(n, account.read_call(client, control_id).await)?;
+        let mut search = Search::default();
+        for account in self.so_far(client).await? {
+            let found = search.heard(account.read_call(client, control_id).await)?;
             if found.is_some() {
                 return Ok(found);
             }
         }
-        Ok(None)
+        search.end(None)
     }
 
     async fn read_messages(
@@ -344,24 +413,26 @@ impl Telephony for UltravoxAccounts {
         began: Time,
         cursor: Option<String>,
     ) -> Result<Option<MessagePage>, CarrierError> {
-        for (n, account) in self.so_far(client).await?.iter().enumerate() {
+        let mut search = Search::default();
+        for account in self.so_far(client).await? {
             let page = account.read_messages(client, control_id, began, cursor.clone()).await;
-            let found = earlier(n, page)?;
+            let found = search.heard(page)?;
             if found.is_some() {
                 return Ok(found);
             }
         }
-        Ok(None)
+        search.end(None)
     }
 
     async fn find_leg(&self, tag: &LegTag) -> Result<Option<LegRef>, CarrierError> {
-        for (n, account) in self.so_far(tag.client).await?.iter().enumerate() {
-            let found = earlier(n, account.find_leg(tag).await)?;
+        let mut search = Search::default();
+        for account in self.so_far(tag.client).await? {
+            let found = search.heard(account.find_leg(tag).await)?;
             if found.is_some() {
                 return Ok(found);
             }
         }
-        Ok(None)
+        search.end(None)
     }
 
     async fn read_webhook(
@@ -429,5 +500,38 @@ impl HostedAgents for UltravoxAccounts {
 
     async fn delete(&self, client: ClientId, account: u64, remote_id: &str) -> Result<(), CarrierError> {
         self.at(client, account).await?.delete_agent(remote_id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused() -> CarrierError {
+        let (because, code) = (RefusedBecause::Settings, "http_401".to_owned());
+        CarrierError::Refused { because, status: 401, code, title: String::new() }
+    }
+
+    #[test]
+    fn an_account_that_refuses_its_key_hides_no_call_in_another() {
+        let mut search = Search::default();
+        assert_eq!(search.heard::<u8>(Err(refused())), Ok(None));
+        assert_eq!(search.heard(Ok(Some(7))), Ok(Some(7)));
+        // nobody knows it, and the account in use could not be asked
+        let mut search = Search::default();
+        assert_eq!((search.heard::<u8>(Err(refused())), search.heard::<u8>(Ok(None))), (Ok(None), Ok(None)));
+        assert_eq!(search.end(()), Err(refused()));
+        // an earlier one that refuses knows nothing
+        let mut search = Search::default();
+        assert_eq!((search.heard::<u8>(Ok(None)), search.heard::<u8>(Err(refused()))), (Ok(None), Ok(None)));
+        assert_eq!(search.end(()), Ok(()));
+    }
+
+    #[test]
+    fn a_command_goes_on_to_other_accounts_only_where_it_was_certainly_not_done() {
+        let gone = |code: &str| Err(CarrierError::Gone { code: code.to_owned() });
+        assert!(may_be_elsewhere(&Err(refused())) && may_be_elsewhere(&gone(UNKNOWN_CALL)));
+        assert!(!may_be_elsewhere(&gone("ended")) && !may_be_elsewhere(&Ok(())));
+        assert!(!may_be_elsewhere(&Err(CarrierError::Unknown { reason: "lost".to_owned() })));
     }
 }

@@ -21,6 +21,9 @@ pub struct EffectRequested {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TranscriptRequested {
     pub effect_id: Uuid,
+    /// Whether the end was seen before the runtime said that everything can be read.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub early: bool,
     #[serde(with = "micros")]
     pub at: Time,
 }

@@ -9,7 +9,7 @@ use crate::call::report::{
     CarrierFact, HangUp, HangUpCause as Cause, HangUpSource as Source, HostedCall, RuntimeBill,
 };
 use crate::call::terms::{EndReason, EndedBy, Fault, Status};
-use crate::call::{Call, CallCommand, CallRefusal, Outgoing, Queue};
+use crate::call::{Call, CallCommand, CallEvent, CallRefusal, Outgoing, Queue};
 use crate::ids::AgentId;
 use crate::testing::calls::*;
 use crate::testing::scenario::Scenario;
@@ -88,6 +88,24 @@ fn what_was_said_is_read_once_the_call_is_over_and_only_if_somebody_was_there() 
     then.then_types(["call.carrier_event_received", "call.runtime_billed"]);
     let unjoined = HostedCall { ended: Some((at(40), by(Cause::NoAnswer, "unjoined"))), ..life()[0].clone() };
     dialled().when(shows(unjoined, 41)).then_types(["call.carrier_event_received", "call.ended"]);
+}
+
+#[test]
+fn what_was_said_is_read_again_once_the_runtime_says_that_it_is_complete() {
+    let [.., over, billed] = life();
+    let complete = HostedCall { messages_final: true, ..over.clone() };
+    let early = |then: &Scenario<Call>, known: &HostedCall| {
+        let then = then.clone().when(shows(known.clone(), 70));
+        then.facts().iter().find_map(|fact| match fact {
+            CallEvent::TranscriptRequested(request) => Some(request.early),
+            _ => None,
+        })
+    };
+    let seen = dialled().after([shows(over.clone(), 51)]);
+    assert_eq!((early(&dialled(), &over), early(&seen, &billed)), (Some(true), None));
+    assert_eq!(early(&seen, &complete), Some(false));
+    assert_eq!(early(&dialled().after([shows(complete.clone(), 51)]), &billed), None);
+    assert_eq!(early(&dialled(), &complete), Some(false));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use domain::agent::Agent;
 use domain::agent::sync::{AgentSync, Difference, SyncCommand};
 use domain::envelope::Time;
 use domain::ids::{AgentId, AgentSyncId, ClientId};
+use domain::ports::hosted::HostedAgents as _;
 use projections::words;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -98,7 +99,8 @@ pub(crate) async fn get_agent_sync(
     backend: web::Data<Backend>,
 ) -> Result<Answer, ApiError> {
     let (agent, copy) = read(&backend, caller.client, id).await?;
-    Ok(Answer::data(&state(&agent, copy.state())))
+    let account = account(&backend, caller.client).await?;
+    Ok(Answer::data(&state(&agent, copy.state(), account)))
 }
 
 /// Write an agent's copy at its voice runtime anew, or compare it.
@@ -121,7 +123,8 @@ pub(crate) async fn sync_agent(
     let (origin, now) = (ip.origin(), backend.runtime.clock.now());
     let command = SyncCommand::Request { overwrite: !body.compare_only, origin, now };
     let receipt = copy.execute(&command, &context(&caller, &request, id.0), None).await.map_err(problem)?;
-    Ok(Answer::data(&state(&agent, copy.state())).accepted().written_at(receipt.position))
+    let account = account(&backend, caller.client).await?;
+    Ok(Answer::data(&state(&agent, copy.state(), account)).accepted().written_at(receipt.position))
 }
 
 async fn read(
@@ -143,10 +146,16 @@ async fn read(
     Ok((agent.state().clone(), copy))
 }
 
-fn state(agent: &Agent, copy: &AgentSync) -> SyncState {
+/// The account that the client's calls go through now.
+async fn account(backend: &Backend, client: ClientId) -> Result<Option<u64>, ApiError> {
+    backend.ultravox.account(client).await.map_err(ApiError::unavailable)
+}
+
+fn state(agent: &Agent, copy: &AgentSync, account: Option<u64>) -> SyncState {
     let deployed = agent.deployed().filter(|(_, terms)| terms.runtime.is_hosted());
     let current = copy.current();
-    let up_to_date = current.map(|current| current.version) == deployed.map(|(version, _)| version);
+    let up_to_date = current.map(|current| current.version) == deployed.map(|(version, _)| version)
+        && current.is_none_or(|current| account.is_none_or(|account| account == current.copy.account));
     let status = match copy {
         copy if copy.wanted().is_some() => "pending",
         copy if copy.failure().is_some() => "failed",
