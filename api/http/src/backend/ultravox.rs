@@ -130,7 +130,7 @@ impl UltravoxAccounts {
         vault: Arc<dyn Vault>,
         node: UltravoxNode,
     ) -> Result<Self, adapters::ultravox::BadUltravoxConfig> {
-        let mut limits = LruCache::new(READY_ACCOUNTS);
+        let mut limits = LruCache::<KeyHash, Arc<UltravoxLimits>>::new(READY_ACCOUNTS);
         let own = match node.account.api_key.is_empty() {
             true => None,
             false => {
