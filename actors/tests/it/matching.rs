@@ -97,6 +97,8 @@ struct Both {
     silent: Mutex<Vec<Option<ClientId>>>,
     /// The connections of accounts.
     connections: Mutex<HashMap<Option<ClientId>, CarrierId>>,
+    /// Readings of calls that fail before the views can be read again.
+    unreadable: AtomicU32,
     /// How far the views are; `None`: they hold all.
     reached: Mutex<Option<Position>>,
 }
@@ -202,6 +204,10 @@ impl CallsToMatch for Both {
         after: Option<(Time, CallId)>,
         limit: u32,
     ) -> Result<Vec<OurCall>, StoreUnavailable> {
+        let fails = |left: u32| left.checked_sub(1);
+        if self.unreadable.fetch_update(Ordering::SeqCst, Ordering::SeqCst, fails).is_ok() {
+            return Err(StoreUnavailable("away".to_owned()));
+        }
         let calls = self.calls.lock().unwrap();
         let mut calls = calls.get(&client).cloned().unwrap_or_default();
         calls.retain(|call| from <= call.began_at && call.began_at < to);
@@ -491,6 +497,21 @@ async fn only_a_client_whose_account_is_away_is_tried_again() {
     let of_other = world.facts(OTHER).await;
     assert_eq!(of_other.len(), 1, "it ran once: {of_other:?}");
     assert_eq!(world.both.asked_of(Some(OTHER)), 1);
+}
+
+#[actix::test]
+async fn views_that_cannot_be_read_have_the_day_wait_and_not_the_carrier_asked_all_the_time() {
+    let mut world = World::new().await;
+    *world.both.calls.lock().unwrap() = HashMap::from([(OTHER, vec![call(1, 10)])]);
+    world.both.change(None, |records| records.push(record(1, 10)));
+    world.both.unreadable.store(2, Ordering::SeqCst);
+    world.start();
+    world.runs(1, Duration::from_secs(20)).await;
+    assert_eq!(world.counts(OTHER).await.map(|counts| counts.matched), Some(1));
+    // five minutes after the first attempt, and ten after the second
+    assert!(world.clock_now() - at(1) > TimeDelta::minutes(15));
+    let hours_of_a_day_and_its_margins = 36;
+    assert_eq!(world.both.asked_of(None), 3 * hours_of_a_day_and_its_margins);
 }
 
 #[actix::test]
