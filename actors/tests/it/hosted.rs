@@ -467,7 +467,7 @@ async fn syncs_of_an_agent_never_overlap() {
         change(&world, AgentPatch { system_prompt: Some(prompt.to_owned()), ..AgentPatch::default() }).await;
         ask_for_sync(&world, true).await;
     }
-    world.pass(Duration::from_secs(30)).await;
+    world.pass_under_way(Duration::from_secs(30)).await;
     assert_eq!((runtime.count("create"), runtime.there()), (1, vec![(1, "c".to_owned())]));
 }
 
@@ -685,9 +685,9 @@ async fn an_account_that_changes_again_while_an_agent_is_written_is_synced_too()
     for account in [2, 3] {
         *runtime.account.lock().unwrap() = Some(account);
         configure_account(&world, &format!("key of {account}")).await;
-        world.pass(Duration::from_secs(1)).await;
+        world.run_for(Duration::from_secs(1)).await;
     }
-    world.pass(Duration::from_secs(30)).await;
+    world.pass_under_way(Duration::from_secs(30)).await;
     assert_eq!(runtime.there(), [(3, "First.".to_owned())]);
     let now = copy(&world.runtime).await;
     assert_eq!((now.current().map(|current| current.copy.account), now.wanted()), (Some(3), None));
@@ -698,10 +698,10 @@ async fn a_first_copy_that_is_being_made_follows_its_account() {
     let (world, runtime) = started();
     *runtime.slow.lock().unwrap() = Duration::from_secs(4);
     deployed(&world).await;
-    world.pass(Duration::from_secs(1)).await;
+    world.run_for(Duration::from_secs(1)).await;
     *runtime.account.lock().unwrap() = Some(2);
     configure_account(&world, "another key").await;
-    world.pass(Duration::from_secs(30)).await;
+    world.pass_under_way(Duration::from_secs(30)).await;
     assert_eq!(runtime.there(), [(2, "First.".to_owned())]);
 }
 
@@ -714,11 +714,11 @@ async fn a_mended_key_is_tried_though_the_refusal_of_the_earlier_one_comes_later
     configure_account(&world, "mistyped").await;
     // the mended key is there before the refusal is recorded
     *runtime.slow.lock().unwrap() = Duration::from_secs(4);
-    world.pass(Duration::from_secs(1)).await;
+    world.run_for(Duration::from_secs(1)).await;
     runtime.fails_next([refused()]);
     *runtime.account.lock().unwrap() = Some(3);
     configure_account(&world, "mended").await;
-    world.pass(Duration::from_secs(30)).await;
+    world.pass_under_way(Duration::from_secs(30)).await;
     let now = copy(&world.runtime).await;
     assert_eq!((now.failure(), now.current().map(|current| current.copy.account)), (None, Some(3)));
 }

@@ -397,6 +397,25 @@ impl World {
         self.settle().await;
     }
 
+    /// Moves time while something is under way that takes time itself, so that the node does not come to rest.
+    pub async fn run_for(&self, time: Duration) {
+        let step = Duration::from_millis(500);
+        let mut left = time;
+        while !left.is_zero() {
+            for _ in 0..2_000 {
+                tokio::task::yield_now().await;
+            }
+            self.clock.advance(step.min(left));
+            left = left.saturating_sub(step);
+        }
+    }
+
+    /// The same, until it has come to rest.
+    pub async fn pass_under_way(&self, time: Duration) {
+        self.run_for(time).await;
+        self.settle().await;
+    }
+
     pub async fn take(&self, report: CarrierReport) -> Option<Position> {
         self.take_from(report, None).await
     }
