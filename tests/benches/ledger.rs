@@ -4,7 +4,7 @@
 //!
 //! `cargo bench -p tests --bench ledger`. Files go to the temporary folder; point `TMPDIR` at the disk to measure.
 
-#![expect(clippy::unwrap_used, reason = "a bench that fails panics")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench that fails panics")]
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

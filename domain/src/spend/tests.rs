@@ -49,7 +49,9 @@ fn reached(then: &Then<SpendGuard>) -> Breach {
 
 #[test]
 fn the_longest_entry_decides_and_what_is_not_allowed_is_denied() {
-    let cases: &[(&[&str], &[&str], &[&str], &[&str])] = &[
+    type Texts = [&'static str];
+    // allowed, denied, who may be called, who not
+    let cases: &[(&Texts, &Texts, &Texts, &Texts)] = &[
         (&[], &[], &["+12025550123", "sip:a@pbx.example", "100"], &[]),
         (
             &["+1", "+49"],

@@ -373,7 +373,9 @@ fn a_finding_is_listed_once_and_again_when_it_changes_or_matches() {
     assert_ne!(alone.id(id), one.id(id));
     // only records of the carrier's can be gone
     let mut day = MatchDay::default();
-    [one, alone].map(|finding| day.evolve(&listed(finding, 1)));
+    for finding in [one, alone] {
+        day.evolve(&listed(finding, 1));
+    }
     assert_eq!(day.open_records().collect::<Vec<_>>(), [alone.id(id)]);
     assert!(!day.is_news(one.id(id), &one) && day.is_news(one.id(id), &two));
 }
