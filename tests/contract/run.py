@@ -55,6 +55,10 @@ def start(data: str) -> tuple[subprocess.Popen, str]:
         "STRIPE_API_BASE": "http://127.0.0.1:1",
         "STRIPE_API_KEY": "rk_test_0123456789",
         "STRIPE_WEBHOOK_SECRET": "whsec_0123456789",
+        # agents may run at Ultravox, though nobody answers there
+        "ULTRAVOX_API_BASE": "http://127.0.0.1:1",
+        "ULTRAVOX_API_KEY": "key.0123456789",
+        "ULTRAVOX_WEBHOOK_SECRET": "secret_0123456789",
         "LOG": "off",
     }
     ours |= {f"VOXLEDGER_{name}": value for name, value in settings.items()}

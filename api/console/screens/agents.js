@@ -61,7 +61,7 @@ function Agent({ id, query }) {
       ${latest.data && html`<div class="filters"><${Choice} label="Version" value=${String(agent.version)} onInput=${(to) => setQuery({ version: Number(to) === latest.data.version ? undefined : to })}
         options=${(history.data ?? []).map((event) => [String(event.version), `${event.version}: ${event.type.split('.')[1]?.replaceAll('_', ' ')}`])} /></div>`}
     <//>
-    <${HostedCopy} key=${agent.deployed_version} id=${id} />
+    ${agent.runtime === 'ultravox' && html`<${HostedCopy} key=${agent.deployed_version} id=${id} />`}
     <div class="columns">
       <${Section} title="System prompt"><pre tabindex="0">${agent.system_prompt}</pre><//>
       ${may('agents:write') && !version && html`<${Section} title="Change it"><${AgentForm} key=${agent.version} agent=${agent} saved=${latest.reload} /><//>`}
