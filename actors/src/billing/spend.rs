@@ -227,8 +227,7 @@ impl Billing {
         self.judge(dialled, Attempted::Transferred(None), context).await
     }
 
-    /// Whether the carrier may get the command `effect` to transfer a call. The answer stays the same however often it is
-    /// asked.
+    /// Whether the carrier may get the command `effect` to transfer a call. The answer to one command stays the same.
     pub(crate) async fn admit_transfer(
         &self,
         client: ClientId,

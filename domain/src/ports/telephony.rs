@@ -233,8 +233,7 @@ pub trait Telephony: fmt::Debug + Send + Sync {
     /// Asks whether a leg of a client's still lives.
     async fn leg_state(&self, client: ClientId, control_id: &str) -> Result<LegState, CarrierError>;
 
-    /// Asks for all that is known of a call of a client's; `None` where nothing is, or the carrier tells everything
-    /// by webhook.
+    /// Asks for all that is known of a client's call; `None` where nothing is, or webhooks tell everything.
     async fn read_call(&self, _: ClientId, _control_id: &str) -> Result<Option<CarrierReport>, CarrierError> {
         Ok(None)
     }
@@ -263,8 +262,7 @@ pub trait Telephony: fmt::Debug + Send + Sync {
         received_at: Time,
     ) -> Result<Option<CarrierReport>, CarrierError>;
 
-    /// Asks where a recording of a client's can be fetched from now; `None` when the carrier has no file of it, or not
-    /// yet.
+    /// Asks where a client's recording can be fetched from now; `None` when the carrier has no file of it, or not yet.
     async fn find_recording(
         &self,
         client: ClientId,

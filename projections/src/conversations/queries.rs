@@ -43,8 +43,7 @@ pub trait ConversationQueries: Send + Sync {
         page: &PageRequest,
     ) -> Result<Page, StoreUnavailable>;
 
-    /// A page of [unanswered questions](super::UnansweredView), ordered by when they were answered; of one agent, or of
-    /// all.
+    /// A page of [unanswered questions](super::UnansweredView) of an agent, or of all, by when they were answered.
     async fn unanswered(
         &self,
         client: ClientId,

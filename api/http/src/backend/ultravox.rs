@@ -284,8 +284,7 @@ impl UltravoxAccounts {
         Ok(self.ready.lock().get_or_insert((client, version), || ready).clone())
     }
 
-    /// The account for a dial, and the copy of its agent there. Fails with [`CarrierError::Held`] while the agent is
-    /// being copied.
+    /// The account for a dial, and its agent's copy there. Fails with [`CarrierError::Held`] while that is being made.
     async fn copy_of(&self, dial: &Dial) -> Result<(Arc<UltravoxClient>, String), CarrierError> {
         let refused = |code: &str| CarrierError::Refused {
             because: RefusedBecause::Settings,
