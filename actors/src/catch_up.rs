@@ -1,5 +1,4 @@
-//! What another node wrote a moment ago: before something counts as unknown, the node reads the log to its present
-//! end.
+//! What another node wrote a moment ago: before something counts as unknown, the node reads the log to its end.
 
 use std::fmt;
 use std::sync::Arc;

@@ -221,8 +221,7 @@ impl Billing {
         self.judge(dialled, Attempted::Placed(provider), context).await
     }
 
-    /// Whether a call under way may be transferred to somebody, by what is known now: it is asked again before the carrier
-    /// gets the command.
+    /// Whether a call under way may be transferred, by what is known now: the command for the carrier is asked for again.
     pub async fn may_transfer(&self, dialled: Dialled, context: &CommandContext) -> Result<(), SpendError> {
         self.judge(dialled, Attempted::Transferred(None), context).await
     }

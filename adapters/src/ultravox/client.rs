@@ -194,8 +194,7 @@ impl Answer {
 }
 
 impl UltravoxClient {
-    /// Creates a client, which connects to nothing yet. The error says which setting is wrong. Clients with the same key
-    /// share their `limits`.
+    /// Creates a client, which connects to nothing yet. Clients with the same key share `limits`. Fails on a wrong setting.
     pub fn new(
         config: UltravoxConfig,
         clock: Arc<dyn Clock>,

@@ -95,7 +95,7 @@ pub struct MatchDifferenceView {
     pub amount: Option<MoneyView>,
 }
 
-/// A currency that is not known, by ISO 4217.
+/// What ISO 4217 has for an amount without a currency: the carrier's record names none.
 const NO_CURRENCY: &str = "XXX";
 
 fn money(charge: Charge) -> MoneyView {

@@ -125,8 +125,7 @@ impl Posted {
     }
 }
 
-/// What a call costs, or what was given back of a purchase, is still the same at a newer version: older sums that come
-/// later change nothing.
+/// The sums of a call or of a purchase are the same at a newer version: older ones that come later change nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SumsConfirmed {
     pub source: Source,
