@@ -24,6 +24,7 @@ use domain::wire::DomainEvent as _;
 use tests::client::{Api, TEST_KEY};
 use tests::load::{Load, empty_handler, get, views_behind};
 use tests::server::{Server, ServerOptions};
+use tests::until::until;
 use uuid::Uuid;
 
 /// The first of the ten months.
@@ -103,15 +104,8 @@ async fn show(what: &str, address: &str, path: &str, requests: usize, limit: Opt
 /// Waits until every view is where the log ends.
 async fn settled(server: &Server) {
     let api = Api::new(&server.base).unwrap();
-    let begun = Instant::now();
-    loop {
-        let behind = views_behind(&api).await.unwrap();
-        if behind == Some(0.0) {
-            return;
-        }
-        assert!(begun.elapsed() < PATIENCE, "the views are behind: {behind:?}");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
+    let follow = async || Ok((views_behind(&api).await? == Some(0.0)).then_some(()));
+    until("the views to follow the log", PATIENCE, follow).await.unwrap();
 }
 
 async fn fill(folder: &Path, client: ClientId, transactions: u64) {

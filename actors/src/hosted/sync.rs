@@ -34,8 +34,7 @@ impl HostedDeps {
     }
 
     /// Brings the copy of an agent to where the deployed version and the client's account want it. Whatever was done
-    /// before is found again first, so that a repeat creates no second copy. `asked` becomes the number of requests
-    /// that this answers.
+    /// before is found again first: a repeat creates no second copy. `asked` becomes the number of requests answered.
     pub(crate) async fn sync_agent(&self, item: &OutboxItem, asked: &mut u64) -> Result<(), SyncError> {
         let id = AgentId(item.subject);
         // read before the agent and the account are: what changes later is asked for again

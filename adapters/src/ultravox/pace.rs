@@ -8,8 +8,7 @@ use parking_lot::Mutex;
 /// Most requests within a length of time.
 pub(super) type Window = (usize, Duration);
 
-/// Sliding windows over the moments at which something was sent. Callers pass the current moment, and the windows,
-/// which may change.
+/// Sliding windows over the moments at which something was sent. The windows may differ from one question to the next.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
     inner: Mutex<Inner>,
